@@ -1,0 +1,54 @@
+"""Fixtures for all tests: one private PostgreSQL for the run, a fresh view of it for each test."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy.orm import Session
+
+from crmkit import testing
+from crmkit.db import Database
+from crmkit.local.postgres import PostgresServer
+
+os.environ.setdefault("SECRET_KEY", testing.SECRET_KEY)
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
+    """A PostgreSQL of this run's own."""
+    with testing.private_postgres(tmp_path_factory.mktemp("pg")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def database_of(postgres: PostgresServer) -> Iterator[Callable[[str], Database]]:
+    """The migrated database of an owner, by name."""
+    made: dict[str, Database] = {}
+
+    def of(owner: str) -> Database:
+        if owner not in made:
+            made[owner] = testing.migrated(postgres, owner)
+        return made[owner]
+
+    yield of
+    for database in made.values():
+        database.close()
+
+
+@pytest.fixture
+def database(request: pytest.FixtureRequest, database_of: Callable[[str], Database]) -> Database:
+    """The database of the owner in whose folder the test lies."""
+    return database_of(_owner(request.path))
+
+
+@pytest.fixture
+def session(database: Database) -> Iterator[Session]:
+    """A session on that database, acting as the system; all of it is undone afterwards."""
+    with testing.rolled_back(database) as session:
+        yield session
+
+
+def _owner(path: Path) -> str:
+    parts = path.parts
+    return parts[parts.index("services") + 1] if "services" in parts else "gateway"

@@ -1,0 +1,1 @@
+"""How services work: bus, database, events, timers, processes. Not one business word."""

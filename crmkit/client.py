@@ -1,0 +1,199 @@
+"""Calling commands of services from asyncio: direct reply-to, deadlines, bulkhead and breaker."""
+
+import asyncio
+import itertools
+import logging
+import time
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pika
+
+from crmkit import bus, codec
+from crmkit.clock import epoch_ms
+from crmkit.context import Context, to_headers
+from crmkit.db import Encoded
+from crmkit.errors import Unavailable, from_wire
+from crmkit.messages import Command
+from crmkit.topology import RAW_HEADER, RPC_EXCHANGE
+
+log = logging.getLogger(__name__)
+
+CALL_SECONDS = 5.0
+IN_FLIGHT = 50
+FAILURES_TO_OPEN = 5
+OPEN_SECONDS = 2.0
+_REPLY_TO = "amq.rabbitmq.reply-to"
+
+
+@dataclass
+class Breaker:
+    """Keeps calls off one service: at most 50 at once, none for 2 s after 5 failures in a row.
+
+    Only silence counts as failure; a refusal by the service is an answer.
+    """
+
+    in_flight: int = 0
+    failures: int = 0
+    open_until: float = 0.0
+
+    def enter(self, service: str) -> None:
+        """Take a place; Unavailable when there is none."""
+        if self.in_flight >= IN_FLIGHT:
+            raise _unavailable(service, "has too many requests under way")
+        if self.open_until:
+            if time.monotonic() < self.open_until:
+                raise _unavailable(service, "does not answer")
+            # One probe goes through; the others keep waiting for its outcome.
+            self.open_until = time.monotonic() + OPEN_SECONDS
+        self.in_flight += 1
+
+    def leave(self, *, answered: bool) -> None:
+        """Give the place back and note whether the service answered."""
+        self.in_flight -= 1
+        if answered:
+            self.failures, self.open_until = 0, 0.0
+            return
+        self.failures += 1
+        if self.failures >= FAILURES_TO_OPEN:
+            self.open_until = time.monotonic() + OPEN_SECONDS
+
+
+def _unavailable(service: str, why: str) -> Unavailable:
+    return Unavailable(
+        "service_unavailable",
+        f"The service {service} {why}.",
+        {"service": service, "retry_after": 1},
+    )
+
+
+@dataclass
+class Client:
+    """One connection to the bus for all calls of a process. ``run()`` keeps it up."""
+
+    uri: str
+    _link: bus.Link | None = None
+    _channel: Any = None
+    _pending: dict[str, asyncio.Future[Encoded]] = field(default_factory=dict)
+    _breakers: dict[str, Breaker] = field(default_factory=dict)
+    _numbers: Any = field(default_factory=itertools.count)
+
+    @property
+    def trouble(self) -> str | None:
+        """Why calls cannot be made now; None when they can."""
+        if self._channel is None or self._link is None:
+            return "not connected to the broker"
+        return "the broker takes no messages" if self._link.blocked else None
+
+    async def run(self) -> None:
+        """Connect, and connect again whenever the link ends, until cancelled."""
+        pause = 0.2
+        while True:
+            try:
+                await self._serve()
+                pause = 0.2
+            except (OSError, TimeoutError, pika.exceptions.AMQPError) as error:
+                log.warning("The broker cannot be reached.", extra={"cause": repr(error)})
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, 2.0)
+
+    async def _serve(self) -> None:
+        link = await bus.connect(self.uri)
+        try:
+            channel = await link.channel()
+            channel.basic_consume(_REPLY_TO, self._on_reply, auto_ack=True)
+            channel.add_on_return_callback(self._on_return)
+            self._link, self._channel = link, channel
+            reason = await link.closed
+            log.warning("The link to the broker ended.", extra={"cause": reason})
+        finally:
+            self._link = self._channel = None
+            self._fail_pending()
+            link.close()
+
+    def _fail_pending(self) -> None:
+        for future in self._pending.values():
+            if not future.done():
+                future.set_exception(_unavailable("bus", "was lost while waiting for the answer"))
+        self._pending.clear()
+
+    def _on_reply(self, _: Any, __: Any, properties: Any, body: bytes) -> None:
+        future = self._pending.pop(properties.correlation_id, None)
+        if future is None or future.done():
+            return
+        headers = properties.headers or {}
+        if "crm-error" in headers:
+            future.set_exception(from_wire(codec.loads(body)))
+        else:
+            replayed = "crm-replayed" in headers
+            future.set_result(Encoded(body, headers.get("crm-version"), replayed))
+
+    def _on_return(self, _: Any, method: Any, properties: Any, __: bytes) -> None:
+        future = self._pending.pop(properties.correlation_id, None)
+        if future is not None and not future.done():
+            service = method.routing_key.split(".")[0]
+            future.set_exception(_unavailable(service, "is not there"))
+
+    async def call(
+        self,
+        command: type[Command],
+        request: dict[str, Any],
+        context: Context,
+        *,
+        seconds: float = CALL_SECONDS,
+    ) -> Encoded:
+        """The service's answer as JSON, untouched; its refusal as the error it raised.
+
+        Unavailable when the bus or the service does not answer in time. What is still waiting in
+        the queue at the deadline is dropped unexecuted.
+        """
+        trouble, link = self.trouble, self._link
+        if trouble or link is None:
+            raise Unavailable("bus_unavailable", f"The bus: {trouble}.", {"retry_after": 1})
+        breaker = self._breakers.setdefault(command.owner, Breaker())
+        breaker.enter(command.owner)
+        answered = False
+        number = str(next(self._numbers))
+        future: asyncio.Future[Encoded] = asyncio.get_running_loop().create_future()
+        self._pending[number] = future
+        try:
+            headers = to_headers(replace(context, deadline=epoch_ms() + int(seconds * 1000)))
+            self._publish(link.user, command, request, headers, number, seconds)
+            answer = await asyncio.wait_for(future, seconds)
+            answered = True
+            return answer
+        except TimeoutError:
+            raise _unavailable(command.owner, "did not answer in time") from None
+        except Exception as error:
+            answered = not (isinstance(error, Unavailable) and "service" in error.details)
+            raise
+        finally:
+            self._pending.pop(number, None)
+            breaker.leave(answered=answered)
+
+    def _publish(
+        self,
+        user: str,
+        command: type[Command],
+        request: dict[str, Any],
+        headers: dict[str, Any],
+        number: str,
+        seconds: float,
+    ) -> None:
+        headers[RAW_HEADER] = 1
+        self._channel.basic_publish(
+            RPC_EXCHANGE,
+            f"{command.owner}.{command.name}",
+            codec.dumps({"args": (), "kwargs": request}),
+            pika.BasicProperties(
+                content_type="application/json",
+                content_encoding="utf-8",
+                correlation_id=number,
+                reply_to=_REPLY_TO,
+                expiration=str(int(seconds * 1000)),
+                delivery_mode=1,
+                user_id=user,
+                headers=headers,
+            ),
+            mandatory=True,
+        )

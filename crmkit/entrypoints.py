@@ -1,0 +1,610 @@
+"""How a service is entered: ``@command``, ``@subscribe``, ``@on_timer`` and ``database()``.
+
+These are nameko extensions with the faults of the stock ones mended: a malformed message is
+refused and never stops the process, a failing event is kept and tried again, a stop waits for
+running work, and a reply costs one write on a kept channel. Only this module knows nameko.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, TypeVar
+
+import eventlet
+from eventlet.event import Event as Signal
+from eventlet.queue import LightQueue
+from kombu import Connection, Consumer, Queue
+from nameko.exceptions import ContainerBeingKilled
+from nameko.extensions import DependencyProvider, Entrypoint, ProviderCollector, SharedExtension
+from nameko.messaging import QueueConsumer
+
+from crmkit import codec, db, inbox, metrics, timers, topology
+from crmkit.context import Context, from_headers
+from crmkit.errors import CrmError, Invalid, NotFound, Unavailable, to_wire
+from crmkit.messages import Command, Envelope, Event, load, open_envelope
+
+log = logging.getLogger(__name__)
+
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+HEARTBEAT_SECONDS = 10
+EVENT_PREFETCH = 3
+GATEWAY_USER = "gateway"
+REPLY_BACKLOG = 10_000
+
+
+class BusConsumer(QueueConsumer):  # type: ignore[misc]
+    """Consumes raw messages, one channel per queue so that each has its own prefetch.
+
+    Bodies are decoded by the entrypoints, where a refusal is possible. Stopping ends the intake
+    first and closes the connection only when the last worker is done, since an unacknowledged
+    message would be delivered, and done, again.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.busy = 0
+        self._live: Connection | None = None
+
+    @property
+    def attached(self) -> bool:
+        """Whether the broker is delivering to us now."""
+        return bool(self._live is not None and self._live.connected and self._consumers)
+
+    @property
+    def connection(self) -> Connection:
+        uri = self.container.config["AMQP_URI"]
+        return Connection(uri, heartbeat=HEARTBEAT_SECONDS, connect_timeout=3)
+
+    @contextmanager
+    def establish_connection(self) -> Iterator[Connection]:
+        """A connection, asked for again every half second to two seconds until it is had."""
+        with self.connection.clone() as connection:
+            connection.ensure_connection(
+                self.on_connection_error, interval_start=0.5, interval_step=0.5, interval_max=2
+            )
+            yield connection
+
+    def run(self) -> None:
+        super().run(safety_interval=0.25)
+
+    def on_connection_error(self, exc: Exception, _interval: float) -> None:
+        log.warning("The broker cannot be reached.", extra={"cause": repr(exc)})
+
+    def get_consumers(self, _consumer_cls: Any, channel: Any) -> list[Consumer]:
+        self._consumers = {}
+        for provider in self._providers:
+            own_channel = channel.connection.channel()
+            consumer = Consumer(
+                own_channel,
+                queues=[provider.queue],
+                on_message=partial(self.on_message, provider),
+                auto_declare=False,
+            )
+            consumer.qos(prefetch_count=provider.prefetch)
+            self._consumers[provider] = consumer
+        return list(self._consumers.values())
+
+    def on_consume_ready(self, connection: Any, channel: Any, consumers: Any, **_: Any) -> None:
+        self._live = connection
+        super().on_consume_ready(connection, channel, consumers)
+
+    def on_message(self, provider: Any, message: Any) -> None:
+        """Hand a message to its entrypoint without ever blocking the reading of the socket."""
+        self.busy += 1
+        message.finish = partial(self._finish, message)
+        if self.container._worker_pool.free() > 0:
+            provider.receive(message)
+        else:
+            self.container.spawn_managed_thread(
+                partial(provider.receive, message), identifier=str(provider)
+            )
+
+    def _finish(self, message: Any, verdict: str = "ack") -> None:
+        """Tell the broker the outcome: ack, reject (to parking) or requeue."""
+        self.busy -= 1
+        if not message.channel.connection:
+            return  # The broker took it back when the connection went; it will come again.
+        try:
+            if verdict == "ack":
+                message.ack()
+            else:
+                message.reject(requeue=verdict == "requeue")
+        except Exception as error:  # noqa: BLE001 - whatever broke, the broker redelivers
+            log.info("A message could not be settled.", extra={"cause": repr(error)})
+
+    def on_iteration(self) -> None:
+        self._cancel_consumers_if_requested()
+        if not self._consumers and self.busy == 0:
+            self.should_stop = True
+
+
+class Replies(SharedExtension):  # type: ignore[misc]
+    """The one writer of replies: its own connection, a kept channel, no confirms.
+
+    A worker never waits for it, so a broker that stops reading cannot stop the work. A reply that
+    is lost is asked for again under the same command id.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._queue: Any = LightQueue(REPLY_BACKLOG)
+        self._writing_since = 0.0
+
+    def setup(self) -> None:
+        self.container.spawn_managed_thread(self._write, identifier="replies")
+
+    @property
+    def blocked(self) -> bool:
+        """Whether the broker has not taken a reply for two seconds."""
+        return bool(self._writing_since) and time.monotonic() - self._writing_since > 2
+
+    def send(self, message: Any, body: bytes, headers: dict[str, Any]) -> None:
+        """Queue the reply to a message; dropped, with a line in the log, when 10,000 wait."""
+        try:
+            self._queue.put_nowait((message.properties, body, headers))
+        except eventlet.queue.Full:
+            log.error("A reply was dropped: the broker takes none.")
+
+    def stop(self) -> None:
+        done = Signal()
+        self._queue.put(done)
+        with eventlet.Timeout(2, False):
+            done.wait()
+
+    def _write(self) -> None:
+        connection = channel = None
+        while True:
+            item = self._queue.get()
+            if isinstance(item, Signal):
+                item.send()
+                return
+            for _ in range(2):
+                try:
+                    if channel is None:
+                        uri = self.container.config["AMQP_URI"]
+                        connection = Connection(uri, heartbeat=0, connect_timeout=3)
+                        channel = connection.channel()
+                    self._writing_since = time.monotonic()
+                    self._publish(channel, *item)
+                    break
+                except Exception as error:  # noqa: BLE001 - one reply is lost, never the service
+                    log.warning("A reply could not be sent.", extra={"cause": repr(error)})
+                    if connection is not None:
+                        connection.release()
+                    connection = channel = None
+                finally:
+                    self._writing_since = 0.0
+
+    @staticmethod
+    def _publish(
+        channel: Any, request: dict[str, Any], body: bytes, headers: dict[str, Any]
+    ) -> None:
+        reply_to = request["reply_to"]
+        direct = reply_to.startswith("amq.rabbitmq.reply-to")
+        channel.basic_publish(
+            channel.prepare_message(
+                body,
+                content_type="application/json",
+                content_encoding="utf-8",
+                headers=headers,
+                properties={"correlation_id": request.get("correlation_id"), "delivery_mode": 1},
+            ),
+            exchange="" if direct else topology.RPC_EXCHANGE,
+            routing_key=reply_to,
+        )
+
+
+class CommandQueue(SharedExtension, ProviderCollector):  # type: ignore[misc]
+    """The queue of all commands of a service; finds the method by the routing key."""
+
+    consumer = BusConsumer()
+    replies = Replies()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._methods: dict[str, CommandEntrypoint] = {}
+        self._stopped = False
+
+    @property
+    def prefetch(self) -> int:
+        """As many as there are workers; more would wait here, out of reach of other replicas."""
+        return int(self.container.max_workers)
+
+    def setup(self) -> None:
+        name = self.container.service_name
+        self.queue = Queue(topology.rpc_queue(name), no_declare=True)
+        self.consumer.register_provider(self)
+
+    def start(self) -> None:
+        # Every entrypoint has registered by now; they are set up at the same time as this.
+        name = self.container.service_name
+        self._methods = {f"{name}.{p.method_name}": p for p in self._providers}
+
+    def stop(self) -> None:
+        if not self._stopped:
+            self._stopped = True
+            self.consumer.unregister_provider(self)
+
+    def receive(self, message: Any) -> None:
+        """Start the command in a worker, or refuse it; never raises."""
+        if not message.properties.get("reply_to"):
+            log.warning("A command without reply_to was refused.")
+            message.finish("reject")
+            return
+        try:
+            key = message.delivery_info["routing_key"]
+            entrypoint = self._methods.get(key)
+            if entrypoint is None:
+                raise NotFound("unknown_command", f"There is no command {key}.")
+            entrypoint.begin(message)
+        except ContainerBeingKilled:
+            message.finish("requeue")
+        except Exception as error:  # noqa: BLE001 - the caller is told, the process lives on
+            self.answer(message, None, error)
+
+    def answer(self, message: Any, result: Any, error: BaseException | None) -> None:
+        """Reply to a command and settle its message."""
+        raw = topology.RAW_HEADER in message.headers
+        try:
+            body, headers = self._raw(result, error) if raw else self._enveloped(result, error)
+        except TypeError as unserialisable:
+            log.exception("An answer cannot be written as JSON.")
+            make = self._raw if raw else self._enveloped
+            body, headers = make(None, unserialisable)
+        self.replies.send(message, body, headers)
+        message.finish()
+
+    @staticmethod
+    def _raw(result: Any, error: BaseException | None) -> tuple[bytes, dict[str, Any]]:
+        if error is not None:
+            return codec.dumps(to_wire(error)), {"crm-error": 1}
+        encoded = result if isinstance(result, db.Encoded) else db.encode(result)
+        headers: dict[str, Any] = {}
+        if encoded.version is not None:
+            headers["crm-version"] = encoded.version
+        if encoded.replayed:
+            headers["crm-replayed"] = 1
+        return encoded.body, headers
+
+    @staticmethod
+    def _enveloped(result: Any, error: BaseException | None) -> tuple[bytes, dict[str, Any]]:
+        """Nameko's own reply, so that ``nameko shell`` and ClusterRpcProxy can call us."""
+        if error is not None:
+            wire = to_wire(error)
+            problem = {
+                "exc_type": wire["kind"],
+                "exc_path": f"crmkit.errors.{wire['kind']}",
+                "exc_args": [wire["code"], wire["message"], wire["details"]],
+                "value": wire["message"],
+            }
+            return codec.dumps({"result": None, "error": problem}), {}
+        if isinstance(result, db.Encoded):
+            result = codec.loads(result.body)
+        return codec.dumps({"result": result, "error": None}), {}
+
+
+class CommandEntrypoint(Entrypoint):  # type: ignore[misc]
+    """One command of a service."""
+
+    commands = CommandQueue()
+
+    def __init__(self, contract: type[Command], **kwargs: Any) -> None:
+        self.contract = contract
+        super().__init__(expected_exceptions=(CrmError,), **kwargs)
+
+    def setup(self) -> None:
+        if self.contract.name != self.method_name:
+            raise SystemExit(f"{self.method_name} must be named {self.contract.name}.")
+        self.commands.register_provider(self)
+
+    def stop(self) -> None:
+        self.commands.stop()
+
+    def begin(self, message: Any) -> None:
+        """Check the request and have a worker do it."""
+        trusted = message.properties.get("user_id") == GATEWAY_USER
+        context = from_headers(message.headers, trusted=trusted)
+        if context.expired:
+            raise Unavailable("deadline_passed", "Nobody waits for this answer any more.")
+        request = load(self.contract, self._arguments(message))
+        began = time.perf_counter()
+        self.container.spawn_worker(
+            self,
+            (),
+            request,
+            context_data={"context": context},
+            handle_result=partial(self._done, message, began),
+        )
+
+    @staticmethod
+    def _arguments(message: Any) -> dict[str, Any]:
+        if message.content_type != "application/json":
+            raise Invalid("not_json", "A command must be application/json.")
+        try:
+            arguments = codec.loads(message.body)["kwargs"]
+        except (ValueError, TypeError, KeyError):
+            raise Invalid("malformed", "A command must be a JSON object with kwargs.") from None
+        if not isinstance(arguments, dict):
+            raise Invalid("malformed", "kwargs must be an object.")
+        return arguments
+
+    def _done(
+        self, message: Any, began: float, worker: Any, result: Any, exc_info: Any
+    ) -> tuple[Any, Any]:
+        error = exc_info[1] if exc_info else None
+        context: Context = worker.data["context"]
+        outcome = metrics.outcome(error)
+        metrics.command_seconds(self.method_name, outcome, time.perf_counter() - began)
+        if outcome == "bug":
+            log.error(
+                "A command failed.",
+                exc_info=exc_info,
+                extra={"command": self.method_name, "request_id": context.request_id},
+            )
+        self.commands.answer(message, result, error)
+        return result, exc_info
+
+
+class SubscriptionEntrypoint(Entrypoint):  # type: ignore[misc]
+    """One handler of one kind of event."""
+
+    consumer = BusConsumer()
+    prefetch = EVENT_PREFETCH
+
+    def __init__(self, event: type[Event], **kwargs: Any) -> None:
+        self.event = event
+        super().__init__(expected_exceptions=(CrmError,), **kwargs)
+
+    @property
+    def consumer_name(self) -> str:
+        """How the inbox knows this handler."""
+        return f"{self.container.service_name}.{self.method_name}"
+
+    def setup(self) -> None:
+        service = self.container.service_name
+        name = topology.event_queue(self.event, service, self.method_name)
+        self.queue = Queue(name, no_declare=True)
+        self.consumer.register_provider(self)
+
+    def stop(self) -> None:
+        self.consumer.unregister_provider(self)
+
+    def receive(self, message: Any) -> None:
+        """Start the handler in a worker, or park what is no event of the owner; never raises."""
+        try:
+            if message.properties.get("user_id") != self.event.owner:
+                raise Invalid("forged", f"Not sent by {self.event.owner}.")
+            body = codec.loads(message.body)
+            if not isinstance(body, dict):
+                raise Invalid("malformed", "An event must be a JSON object.")
+            envelope = open_envelope(self.event, body)
+        except Exception as error:  # noqa: BLE001 - poison goes to parking, the process lives on
+            log.warning("An event was refused.", extra={"cause": repr(error)})
+            message.finish("reject")
+            return
+        try:
+            self.begin(envelope, partial(self._settle, message, envelope, body))
+        except ContainerBeingKilled:
+            message.finish("requeue")
+
+    def begin(
+        self, envelope: Envelope, done: Callable[..., Any], *, retrying: bool = False
+    ) -> None:
+        """Have a worker handle the event."""
+        data = {"context": envelope.context, "consumer": self.consumer_name, "retrying": retrying}
+        self.container.spawn_worker(self, (envelope,), {}, context_data=data, handle_result=done)
+
+    def _settle(
+        self, message: Any, envelope: Envelope, body: Any, _worker: Any, result: Any, exc_info: Any
+    ) -> tuple[Any, Any]:
+        kept = exc_info is None or self.keep(envelope, body, exc_info, attempts=1)
+        message.finish("ack" if kept else "requeue")
+        return result, exc_info
+
+    def keep(self, envelope: Envelope, body: Any, exc_info: Any, *, attempts: int) -> bool:
+        """Note the failure in the inbox, waiting for the database as long as it takes.
+
+        False only when the service stops first; the message then goes back to its queue.
+        """
+        error = exc_info[1]
+        pause = 0.5
+        while True:
+            try:
+                with self._database.transaction(envelope.context) as session:
+                    status = inbox.note_failure(
+                        session,
+                        consumer=self.consumer_name,
+                        event_id=envelope.id,
+                        body=body,
+                        error=error,
+                        attempts=attempts,
+                    )
+                break
+            except Exception as trouble:  # noqa: BLE001 - the event must not be lost
+                log.warning("An event waits for the database.", extra={"cause": repr(trouble)})
+                if not self.consumer._consumers:
+                    return False
+                eventlet.sleep(pause)
+                pause = min(pause * 2, 5)
+        log.warning(
+            "An event handler failed.",
+            exc_info=exc_info if metrics.outcome(error) == "bug" else None,
+            extra={
+                "handler": self.consumer_name,
+                "event_id": str(envelope.id),
+                "request_id": envelope.context.request_id,
+                "attempts": attempts,
+                "status": status,
+                "cause": inbox.describe(error),
+            },
+        )
+        metrics.event_failed(self.consumer_name, status)
+        return True
+
+    @property
+    def _database(self) -> db.Database:
+        return next(d for d in self.container.dependencies if isinstance(d, DatabaseProvider)).value
+
+
+class TimerEntrypoint(Entrypoint):  # type: ignore[misc]
+    """What is done when timers of one kind fall due."""
+
+    def __init__(self, kind: str, **kwargs: Any) -> None:
+        self.kind = kind
+        super().__init__(expected_exceptions=(CrmError,), **kwargs)
+
+    def fire(self, timer: timers.Timer, done: Callable[..., Any]) -> None:
+        """Have a worker do it."""
+        data = {"context": Context(), "consumer": self.method_name}
+        self.container.spawn_worker(self, (timer,), {}, context_data=data, handle_result=done)
+
+
+@dataclass(frozen=True, slots=True)
+class _Pace:
+    """Seconds between looks at the database."""
+
+    busy: float = 0.05
+    idle: float = 0.5
+
+
+class DatabaseProvider(DependencyProvider):  # type: ignore[misc]
+    """Gives each worker the service's database for its request; runs due timers and retries."""
+
+    def __init__(self) -> None:
+        self.value: db.Database
+        self._stopping = False
+
+    def setup(self) -> None:
+        self.value = self.container.config["DATABASE"]
+
+    def start(self) -> None:
+        self.container.spawn_managed_thread(self._timers, identifier="timers")
+        self.container.spawn_managed_thread(self._retries, identifier="retries")
+
+    def stop(self) -> None:
+        self._stopping = True
+
+    def get_dependency(self, worker_ctx: Any) -> db.Work:
+        data = worker_ctx.data
+        return db.Work(
+            self.value,
+            data["context"],
+            data.get("consumer", ""),
+            retrying=data.get("retrying", False),
+        )
+
+    def _entrypoints(self, kind: type[Any]) -> list[Any]:
+        return [e for e in self.container.entrypoints if isinstance(e, kind)]
+
+    def _loop(self, step: Callable[[], int]) -> None:
+        pace = _Pace()
+        while not self._stopping:
+            try:
+                done = step()
+            except Exception as error:  # noqa: BLE001 - the database may be away for a while
+                log.warning("A background look failed.", extra={"cause": repr(error)})
+                done = 0
+            eventlet.sleep(pace.busy if done else pace.idle)
+
+    def _timers(self) -> None:
+        by_kind = {entrypoint.kind: entrypoint for entrypoint in self._entrypoints(TimerEntrypoint)}
+        if not by_kind:
+            return
+        running: set[int] = set()
+
+        def finished(timer: timers.Timer, _worker: Any, result: Any, exc_info: Any) -> Any:
+            running.discard(timer.id)
+            if exc_info:
+                log.warning("A timer failed.", exc_info=exc_info, extra={"timer": timer.kind})
+                with self.value.transaction(Context()) as session:
+                    error = inbox.describe(exc_info[1])[:2000]
+                    session.execute(timers.POSTPONE, {"id": timer.id, "error": error})
+            return result, exc_info
+
+        def step() -> int:
+            with self.value.reading(Context()) as session:
+                rows = session.execute(timers.DUE, {"kinds": list(by_kind)}).all()
+            due = [timers.Timer(*row) for row in rows if row.id not in running]
+            for timer in due:
+                running.add(timer.id)
+                by_kind[timer.kind].fire(timer, partial(finished, timer))
+            return len(due)
+
+        self._loop(step)
+
+    def _retries(self) -> None:
+        by_name: dict[tuple[str, str], SubscriptionEntrypoint] = {
+            (entrypoint.consumer_name, entrypoint.event.type): entrypoint
+            for entrypoint in self._entrypoints(SubscriptionEntrypoint)
+        }
+        if not by_name:
+            return
+
+        def step() -> int:
+            with self.value.transaction(Context()) as session:
+                rows = session.execute(inbox.CLAIM_FAILED).all()
+            for row in rows:
+                entrypoint = by_name.get((row.consumer, row.body.get("type")))
+                if entrypoint is None:
+                    log.error("Nobody handles a kept event.", extra={"handler": row.consumer})
+                    continue
+                self._retry(entrypoint, row)
+            return len(rows)
+
+        self._loop(step)
+
+    def _retry(self, entrypoint: SubscriptionEntrypoint, row: Any) -> None:
+        def settled(_worker: Any, result: Any, exc_info: Any) -> Any:
+            if exc_info:
+                entrypoint.keep(envelope, row.body, exc_info, attempts=row.attempts + 1)
+            return result, exc_info
+
+        envelope = open_envelope(entrypoint.event, row.body)
+        entrypoint.begin(envelope, settled, retrying=True)
+
+
+def database() -> Any:
+    """The service's own database: ``self.db.run(…)``, ``.read(…)``, ``.once(…)``, ``.fire(…)``."""
+    return DatabaseProvider()
+
+
+def command(contract: type[Command]) -> Callable[[Method], Method]:
+    """Answer a command. The method bears its name, gets its typed fields, returns its reply."""
+    decorate: Callable[[Method], Method] = CommandEntrypoint.decorator(contract)
+    return decorate
+
+
+def subscribe(event: type[Event]) -> Callable[[Method], Method]:
+    """Handle an event, at least once; ``self.db.once`` makes that exactly once."""
+
+    def mark(method: Method) -> Method:
+        known = getattr(method, "subscribed_events", ())
+        method.subscribed_events = (*known, event)  # type: ignore[attr-defined]
+        decorated: Method = SubscriptionEntrypoint.decorator(event)(method)
+        return decorated
+
+    return mark
+
+
+def on_timer(kind: str) -> Callable[[Method], Method]:
+    """Do what is due; ``self.db.fire`` takes the timer and writes its effect together."""
+    decorate: Callable[[Method], Method] = TimerEntrypoint.decorator(kind)
+    return decorate
+
+
+def container_trouble(container: Any) -> str | None:
+    """Why a running service is not ready, in a few words; None when it is."""
+    for extension in container.extensions:
+        if isinstance(extension, BusConsumer) and not extension.attached:
+            return "not attached to the broker"
+        if isinstance(extension, Replies) and extension.blocked:
+            return "the broker takes no messages"
+    try:
+        container.config["DATABASE"].ping()
+    except CrmError:
+        return "the database does not answer"
+    return None

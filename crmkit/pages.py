@@ -1,0 +1,234 @@
+"""Lists: filters and sorts declared per field, keyset pages, signed cursors, the actor's scope.
+
+A list contract declares what may be asked; the use case gives the columns. Unknown filters, sorts
+and fields are refused, never ignored.
+"""
+
+import base64
+import hashlib
+import hmac
+from collections.abc import Callable, Mapping
+from datetime import date, datetime
+from typing import Any, ClassVar
+from uuid import UUID
+
+from marshmallow import ValidationError, fields, validate
+from marshmallow.fields import Field
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select
+from sqlalchemy.orm import Session
+
+from crmkit import codec
+from crmkit.errors import Invalid
+from crmkit.messages import Query, Reply
+from crmkit.settings import from_environment
+
+DEFAULT_LIMIT, HIGHEST_LIMIT = 50, 200
+OPERATORS = ("eq", "ne", "gt", "gte", "lt", "lte", "in")
+
+
+class PageInfo(Reply):
+    """Where the list goes on: ``next`` is opaque and null at the end."""
+
+    next = fields.String(required=True, allow_none=True)
+    limit = fields.Integer(required=True)
+    count = fields.Integer()
+
+
+def page_of(item: type[Reply]) -> type[Reply]:
+    """The reply of a list of ``item``: ``{"items": […], "page": {"next": …, "limit": …}}``."""
+    members = {
+        "items": fields.List(fields.Nested(item), required=True),
+        "page": fields.Nested(PageInfo, required=True),
+        "__doc__": f"A page of {item.__name__} records.",
+        "__module__": item.__module__,
+    }
+    return type(f"{item.__name__}Page", (Reply,), members)
+
+
+class ListQuery(Query):
+    """A request for a page. Subclasses declare ``filters`` (name → field type) and ``sorts``.
+
+    ``filter`` maps a name to a value or to operators: ``{"status": "open", "amount": {"gte":
+    "10"}}``. ``sort`` is a name, descending with a minus; ``fields`` a comma-separated choice.
+    """
+
+    filters: ClassVar[Mapping[str, Field[Any]]] = {}
+    sorts: ClassVar[tuple[str, ...]] = ("created_at",)
+    default_sort: ClassVar[str] = "-created_at"
+
+    limit = fields.Integer(load_default=DEFAULT_LIMIT, validate=validate.Range(1, HIGHEST_LIMIT))
+    cursor = fields.String(load_default=None, validate=validate.Length(max=1000))
+    sort = fields.String(load_default=None, validate=validate.Length(max=100))
+    filter = fields.Dict(keys=fields.String(), load_default=dict)
+    fields_ = fields.String(
+        data_key="fields", load_default=None, validate=validate.Length(max=1000)
+    )
+    count = fields.String(load_default=None, validate=validate.OneOf(["exact", "estimate"]))
+
+
+def page(
+    session: Session,
+    statement: Select[Any],
+    contract: type[ListQuery],
+    columns: Mapping[str, ColumnElement[Any]],
+    asked: Mapping[str, Any],
+) -> dict[str, Any]:
+    """One page of ``statement`` as ``{"items": […], "page": {…}}``.
+
+    ``columns`` gives the column behind every declared filter, sort and output field; ``id`` is
+    among them and breaks ties. ``statement`` selects nothing yet but carries joins and conditions
+    (scope included); ``asked`` is the loaded request.
+    """
+    chosen = _chosen(asked.get("fields_"), columns)
+    name, descending = _sort(contract, asked.get("sort"))
+    where = _conditions(contract, columns, asked.get("filter") or {})
+    mark = _mark(contract, (name, descending), asked)
+    key, tie = columns[name], columns["id"]
+    query = statement.with_only_columns(
+        *(columns[c].label(c) for c in chosen), key.label("_key"), tie.label("_tie")
+    ).where(*where)
+    order = (key.desc(), tie.desc()) if descending else (key.asc(), tie.asc())
+    if asked.get("cursor"):
+        query = query.where(
+            _after(key, tie, _open_cursor(asked["cursor"], mark), descending=descending)
+        )
+    limit = asked["limit"]
+    rows = session.execute(query.order_by(*order).limit(limit + 1)).mappings().all()
+    more = len(rows) > limit
+    last = rows[limit - 1] if more else None
+    info: dict[str, Any] = {
+        "next": _cursor(mark, last["_key"], last["_tie"]) if last else None,
+        "limit": limit,
+    }
+    if asked.get("count"):
+        counted = select(func.count()).select_from(
+            statement.with_only_columns(tie).where(*where).order_by(None).subquery()
+        )
+        info["count"] = session.scalar(counted)
+    return {"items": [{c: row[c] for c in chosen} for row in rows[:limit]], "page": info}
+
+
+def _chosen(names: str | None, columns: Mapping[str, Any]) -> list[str]:
+    available = [name for name in columns if not name.startswith("_")]
+    if not names:
+        return available
+    wanted = [name.strip() for name in names.split(",")]
+    unknown = [name for name in wanted if name not in available]
+    if unknown:
+        raise _refused("fields", f"Unknown: {', '.join(unknown)}. Known: {', '.join(available)}.")
+    return wanted
+
+
+def _sort(contract: type[ListQuery], asked: str | None) -> tuple[str, bool]:
+    sort = asked or contract.default_sort
+    name = sort.removeprefix("-")
+    if name not in contract.sorts:
+        raise _refused("sort", f"Cannot sort by {name}. Possible: {', '.join(contract.sorts)}.")
+    return name, sort.startswith("-")
+
+
+def _refused(field: str, sentence: str) -> Invalid:
+    return Invalid("invalid_query", "The list cannot be asked that way.", {field: [sentence]})
+
+
+def _conditions(
+    contract: type[ListQuery],
+    columns: Mapping[str, ColumnElement[Any]],
+    asked: Mapping[str, Any],
+) -> list[ColumnElement[bool]]:
+    conditions = []
+    for name, wanted in asked.items():
+        field = contract.filters.get(name)
+        if field is None:
+            known = ", ".join(sorted(contract.filters)) or "none"
+            raise _refused(f"filter.{name}", f"Unknown filter. Known: {known}.")
+        by_operator = wanted if isinstance(wanted, dict) else {"eq": wanted}
+        for operator, value in by_operator.items():
+            conditions.append(_condition(name, field, columns[name], operator, value))
+    return conditions
+
+
+def _condition(
+    name: str, field: Field[Any], column: ColumnElement[Any], operator: str, value: Any
+) -> ColumnElement[bool]:
+    if operator not in OPERATORS:
+        raise _refused(f"filter.{name}", f"Unknown operator. Known: {', '.join(OPERATORS)}.")
+    try:
+        if operator == "in":
+            values = value.split(",") if isinstance(value, str) else list(value)
+            return column.in_([field.deserialize(one) for one in values[:HIGHEST_LIMIT]])
+        typed = field.deserialize(value)
+    except (ValidationError, TypeError) as error:
+        sentences = error.messages if isinstance(error, ValidationError) else ["Not a list."]
+        raise Invalid(
+            "invalid_query", "The list cannot be asked that way.", {f"filter.{name}": sentences}
+        ) from None
+    comparisons = {
+        "eq": column == typed,
+        "ne": column != typed,
+        "gt": column > typed,
+        "gte": column >= typed,
+        "lt": column < typed,
+        "lte": column <= typed,
+    }
+    condition: ColumnElement[bool] = comparisons[operator]
+    return condition
+
+
+def _after(
+    key: ColumnElement[Any], tie: ColumnElement[Any], at: tuple[Any, UUID], *, descending: bool
+) -> ColumnElement[bool]:
+    value, identity = at
+    if descending:
+        return or_(key < value, and_(key == value, tie < identity))
+    return or_(key > value, and_(key == value, tie > identity))
+
+
+def _mark(contract: type[ListQuery], sort: tuple[str, bool], asked: Mapping[str, Any]) -> str:
+    """What the cursor was made for; under another question it does not count."""
+    skip = {"cursor", "limit", "fields_", "count", "sort"}
+    question = {k: v for k, v in asked.items() if k not in skip and v is not None}
+    whole = [contract.name, *sort, question]
+    return hashlib.sha256(codec.canonical(whole)).hexdigest()[:16]
+
+
+_TYPES: dict[str, Callable[[str], Any]] = {
+    "d": date.fromisoformat,
+    "t": datetime.fromisoformat,
+    "u": UUID,
+}
+
+
+def _typed(value: Any) -> list[Any]:
+    if isinstance(value, datetime):
+        return ["t", value.isoformat()]
+    if isinstance(value, date):
+        return ["d", value.isoformat()]
+    if isinstance(value, UUID):
+        return ["u", str(value)]
+    return ["v", value]
+
+
+def _cursor(mark: str, key: Any, tie: UUID) -> str:
+    body = codec.dumps([mark, _typed(key), str(tie)])
+    return base64.urlsafe_b64encode(_signature(body) + body).decode().rstrip("=")
+
+
+def _signature(body: bytes) -> bytes:
+    return hmac.new(from_environment().secret_key() + b"cursor", body, "sha256").digest()[:12]
+
+
+def _open_cursor(cursor: str, mark: str) -> tuple[Any, UUID]:
+    try:
+        raw = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
+        signature, body = raw[:12], raw[12:]
+        if not hmac.compare_digest(signature, _signature(body)):
+            raise ValueError("signature")
+        made_for, (kind, value), tie = codec.loads(body)
+        typed = _TYPES[kind](value) if kind in _TYPES else value
+        identity = UUID(tie)
+    except (ValueError, TypeError, KeyError):
+        raise _refused("cursor", "This is no cursor of ours.") from None
+    if made_for != mark:
+        raise _refused("cursor", "This cursor belongs to a list with other filters or sorting.")
+    return typed, identity

@@ -1,0 +1,240 @@
+"""``crm relay``: takes events from the outboxes to the bus. Plain asyncio, no eventlet.
+
+One relay leads per owner, by an advisory lock; others stand by. Events go out in batches with the
+broker's confirms matched by delivery tag, and a row is marked only after its confirm. A crash in
+between sends an event again, which consumers are made for.
+"""
+
+import asyncio
+import logging
+import signal
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+import pika
+import psycopg
+from psycopg.rows import dict_row
+from sqlalchemy import make_url
+
+from crmkit import bus, catalog, health, logs, metrics
+from crmkit.clock import now
+from crmkit.messages import Event, cloud_event
+from crmkit.settings import Settings, from_environment
+from crmkit.topology import events_exchange
+
+log = logging.getLogger(__name__)
+
+BATCH = 500
+CONFIRM_SECONDS = 10.0
+POLL_SECONDS = 1.0
+_LEADER_LOCK = "outbox relay"
+
+_WAITING = """
+with waiting as materialized (
+    select o.* from outbox o
+    where published_at is null and next_at <= now()
+      and not exists (select 1 from outbox earlier
+                      where earlier.published_at is null and earlier.next_at > now()
+                        and earlier.aggregate_id = o.aggregate_id and earlier.id < o.id)
+    order by id limit %s)
+select id, event_id, type, aggregate_id, aggregate_version, payload::text as payload, context,
+       created_at, nextval('outbox_sequence') as sequence
+from waiting order by id
+"""
+_MARK = """
+update outbox set published_at = now(), sequence = sent.sequence, error = null
+from unnest(%s::bigint[], %s::bigint[]) as sent (id, sequence) where outbox.id = sent.id
+"""
+_POSTPONE = """
+update outbox set attempts = attempts + 1, error = %s,
+       next_at = now() + make_interval(secs => least(300, power(2, attempts)))
+where id = any(%s)
+"""
+
+
+def main(owners: Sequence[str]) -> None:
+    """Relay for these owners, or for all, until SIGTERM."""
+    settings = from_environment()
+    logs.set_up("relay", settings.text("LOG_LEVEL", "info"))
+    asyncio.run(_main(settings, owners or catalog.owners()))
+
+
+async def _main(settings: Settings, owners: Sequence[str]) -> None:
+    relays = [
+        Relay(owner, settings.database_url(owner), settings.amqp_uri(owner)) for owner in owners
+    ]
+    health.serve(settings, lambda: next((r.trouble for r in relays if r.trouble), None))
+    tasks = [asyncio.create_task(relay.run()) for relay in relays]
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    await stop.wait()
+    for relay in relays:
+        relay.stopping = True
+    _, late = await asyncio.wait(tasks, timeout=5)
+    for task in late:
+        task.cancel()
+
+
+class Publisher:
+    """A channel in confirm mode that tells which of a batch the broker has taken."""
+
+    def __init__(self, link: bus.Link, channel: Any) -> None:
+        self._link = link
+        self._channel = channel
+        self._next_tag = 1
+        self._waiting: dict[int, int] = {}
+        self._refused: set[int] = set()
+        self._all_settled = asyncio.Event()
+        channel.confirm_delivery(self._on_confirm)
+
+    def _on_confirm(self, frame: Any) -> None:
+        method = frame.method
+        accepted = isinstance(method, pika.spec.Basic.Ack)
+        tags = (
+            [tag for tag in self._waiting if tag <= method.delivery_tag]
+            if method.multiple
+            else [method.delivery_tag]
+        )
+        for tag in tags:
+            number = self._waiting.pop(tag, None)
+            if number is not None and not accepted:
+                self._refused.add(number)
+        if not self._waiting:
+            self._all_settled.set()
+
+    async def publish(
+        self, owner: str, messages: Sequence[tuple[int, str, str, bytes]]
+    ) -> set[int]:
+        """Send (number, routing key, message id, body) and wait; the numbers that were refused.
+
+        ConnectionError when the link ends or the broker stays silent for ten seconds: nothing is
+        known of the batch then, and the link must not be used again.
+        """
+        self._refused = set()
+        self._all_settled.clear()
+        exchange = events_exchange(owner)
+        for number, routing_key, message_id, body in messages:
+            self._waiting[self._next_tag] = number
+            self._next_tag += 1
+            properties = pika.BasicProperties(
+                content_type="application/cloudevents+json",
+                delivery_mode=2,
+                message_id=message_id,
+                user_id=self._link.user,
+            )
+            self._channel.basic_publish(exchange, routing_key, body, properties, mandatory=True)
+        settled: asyncio.Future[Any] = asyncio.ensure_future(self._all_settled.wait())
+        try:
+            ends: set[asyncio.Future[Any]] = {settled, self._link.closed}
+            await asyncio.wait(
+                ends,
+                timeout=CONFIRM_SECONDS,
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+            if not settled.done():
+                raise ConnectionError("The broker did not confirm.")
+        finally:
+            settled.cancel()
+        return self._refused
+
+
+class Relay:
+    """Takes one owner's events to the bus, while it leads."""
+
+    def __init__(self, owner: str, database_url: str, amqp_uri: str) -> None:
+        url = make_url(database_url).set(drivername="postgresql")
+        self._dsn = url.render_as_string(hide_password=False)
+        self._amqp_uri = amqp_uri
+        self._owner = owner
+        self._events: dict[str, type[Event]] = {e.type: e for e in catalog.events(owner)}
+        self.stopping = False
+        self.trouble: str | None = f"the relay of {owner} has not started"
+
+    async def run(self) -> None:
+        """Relay until told to stop; begins again after any trouble."""
+        pause = 0.2
+        while not self.stopping:
+            try:
+                await self._session()
+                pause = 0.2
+            except (OSError, TimeoutError, psycopg.Error, pika.exceptions.AMQPError) as error:
+                self.trouble = f"the relay of {self._owner} is without bus or database"
+                log.warning(
+                    "Relaying was interrupted.", extra={"owner": self._owner, "cause": repr(error)}
+                )
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, 2.0)
+
+    async def _session(self) -> None:
+        async with await psycopg.AsyncConnection.connect(
+            self._dsn, autocommit=True, row_factory=dict_row, connect_timeout=3
+        ) as database:
+            await self._lead(database)
+            if self.stopping:
+                return
+            link = await bus.connect(self._amqp_uri)
+            try:
+                publisher = Publisher(link, await link.channel())
+                await database.execute("listen outbox")
+                self.trouble = None
+                await self._relay(database, publisher)
+            finally:
+                link.close()
+
+    async def _lead(self, database: psycopg.AsyncConnection[dict[str, Any]]) -> None:
+        """Wait until no other relay leads. The lock ends with the database connection."""
+        while not self.stopping:
+            cursor = await database.execute(
+                "select pg_try_advisory_lock(hashtextextended(%s, 0)) as leading", (_LEADER_LOCK,)
+            )
+            row = await cursor.fetchone()
+            if row and row["leading"]:
+                return
+            self.trouble = None  # Standing by is what a second relay is for.
+            await asyncio.sleep(0.5)
+
+    async def _relay(
+        self, database: psycopg.AsyncConnection[dict[str, Any]], publisher: Publisher
+    ) -> None:
+        while not self.stopping:
+            sent = await self._step(database, publisher)
+            if sent < BATCH and not self.stopping:
+                async for _ in database.notifies(timeout=POLL_SECONDS, stop_after=1):
+                    pass
+
+    async def _step(
+        self, database: psycopg.AsyncConnection[dict[str, Any]], publisher: Publisher
+    ) -> int:
+        """Send one batch; how many rows it had."""
+        cursor = await database.execute(_WAITING, (BATCH,))
+        rows = await cursor.fetchall()
+        if not rows:
+            metrics.oldest_waiting(self._owner, 0)
+            return 0
+        began = time.monotonic()
+        metrics.oldest_waiting(self._owner, (now() - rows[0]["created_at"]).total_seconds())
+        sendable = [row for row in rows if row["type"] in self._events]
+        strange = [row["id"] for row in rows if row["type"] not in self._events]
+        if strange:
+            log.error("Events of an unknown type wait.", extra={"owner": self._owner})
+            await database.execute(_POSTPONE, ("no such event in the contracts", strange))
+        refused = await publisher.publish(self._owner, [self._message(row) for row in sendable])
+        taken = [row for row in sendable if row["id"] not in refused]
+        await database.execute(
+            _MARK, ([row["id"] for row in taken], [row["sequence"] for row in taken])
+        )
+        if refused:
+            await database.execute(_POSTPONE, ("refused by the broker", list(refused)))
+        metrics.relayed(self._owner, len(taken))
+        log.debug("Relayed.", extra={"count": len(taken), "seconds": time.monotonic() - began})
+        return len(rows)
+
+    def _message(self, row: dict[str, Any]) -> tuple[int, str, str, bytes]:
+        event = self._events[row["type"]]
+        row["payload"] = orjson.Fragment(row["payload"])
+        body = cloud_event(row, event, row["sequence"])
+        return row["id"], event.routing_key, str(row["event_id"]), body

@@ -1,0 +1,97 @@
+"""``crm serve <service>``: one service in one process, until SIGTERM has drained it.
+
+This module must be imported before anything that opens sockets: it makes the standard library
+cooperative for eventlet, and tells psycopg to wait in a way eventlet can see.
+"""
+
+import os
+
+os.environ["PSYCOPG_WAIT_FUNC"] = "wait_selector"
+
+import eventlet
+
+eventlet.monkey_patch()
+
+import logging
+import signal
+import time
+from typing import Any
+
+from nameko.runners import ServiceRunner
+from sqlalchemy import text
+
+from crmkit import catalog, entrypoints, health, logs
+from crmkit.context import Context
+from crmkit.db import Database, purge
+from crmkit.settings import from_environment
+
+log = logging.getLogger(__name__)
+
+WORKERS = 10
+_LONGEST_DRAIN_SECONDS = 25
+
+
+def main(service: str) -> None:
+    """Serve until told to stop."""
+    settings = from_environment()
+    logs.set_up(service, settings.text("LOG_LEVEL", "info"))
+    workers = settings.number("WORKERS", WORKERS)
+    database = Database(settings.database_url(service), pool_size=workers + 3, name=service)
+    _prove_cooperation(database)
+    runner = ServiceRunner(
+        {
+            "AMQP_URI": settings.amqp_uri(service),
+            "DATABASE": database,
+            "max_workers": workers,
+        }
+    )
+    runner.add_service(catalog.service_class(service))
+    _stop_on_signal(runner)
+    (container,) = runner.containers
+    health.serve(settings, lambda: entrypoints.container_trouble(container))
+    runner.start()
+    eventlet.spawn_n(_purge_now_and_then, database)
+    log.info("Serving.", extra={"workers": workers})
+    runner.wait()
+    log.info("Stopped.")
+
+
+def _stop_on_signal(runner: Any) -> None:
+    stopping: list[bool] = []
+
+    def stop(*_: object) -> None:
+        if not stopping:
+            stopping.append(True)
+            eventlet.spawn_n(runner.stop)
+            eventlet.spawn_after(_LONGEST_DRAIN_SECONDS, os._exit, 1)
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+
+
+def _prove_cooperation(database: Database) -> None:
+    """End the start when queries run one after another: a blocked hub misses heartbeats."""
+
+    def nap() -> None:
+        with database.reading(Context()) as session:
+            session.execute(text("select pg_sleep(0.05)"))
+
+    # The first round opens the connections.
+    for limit in (None, 0.2):
+        began = time.monotonic()
+        pool = eventlet.GreenPool()
+        for _ in range(5):
+            pool.spawn(nap)
+        pool.waitall()
+        if limit and time.monotonic() - began > limit:
+            raise SystemExit("psycopg blocks eventlet: PSYCOPG_WAIT_FUNC did not take effect.")
+
+
+def _purge_now_and_then(database: Database) -> None:
+    while True:
+        eventlet.sleep(3600)
+        try:
+            with database.transaction(Context()) as session:
+                purge(session)
+        except Exception:
+            log.exception("Old rows could not be deleted.")

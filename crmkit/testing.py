@@ -1,0 +1,125 @@
+"""What tests need: a private PostgreSQL, sessions that are rolled back, probes that wait."""
+
+import contextlib
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from crmkit import catalog, migrate
+from crmkit.context import Actor, Context
+from crmkit.db import Database
+from crmkit.ids import new_id
+from crmkit.local.installation import Installation
+from crmkit.local.postgres import PostgresServer, postgres_server
+from crmkit.local.spawning import end_group, spawn
+from crmkit.messages import Envelope, Event, load
+from crmkit.tables import outbox
+
+Probe = TypeVar("Probe")
+
+SECRET_KEY = "a key for tests only, never for anything else"  # noqa: S105
+_UNSAFE_BUT_QUICK = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+
+
+def eventually(probe: Callable[[], Probe], *, seconds: float = 10.0, pause: float = 0.05) -> Probe:
+    """The first truthy value of ``probe``, which may raise AssertionError until then.
+
+    The only way tests wait. AssertionError when it takes longer than ``seconds``.
+    """
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            value = probe()
+            if value:
+                return value
+            trouble = f"still {value!r}"
+        except AssertionError as error:
+            trouble = str(error)
+        if time.monotonic() > end:
+            raise AssertionError(f"Not within {seconds} s: {trouble}")
+        time.sleep(pause)
+
+
+@contextlib.contextmanager
+def private_postgres(folder: Path) -> Iterator[PostgresServer]:
+    """A PostgreSQL of our own below ``folder``, with one database and role per owner."""
+    server = postgres_server(Installation(folder), catalog.owners())
+    server.settings.update(_UNSAFE_BUT_QUICK)
+    server.prepare_folders()
+    environment = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"}
+    log = folder / "postgres.log"
+
+    def start(command: tuple[str, ...]) -> "subprocess.Popen[bytes]":
+        return spawn(command, environment=environment, log=log, folder=folder, user=server.user)
+
+    if start(server.initdb_command()).wait(60) != 0:
+        sys.stderr.write(log.read_text())
+        raise RuntimeError("initdb failed.")
+    server.made()
+    process = start(server.server_command())
+    try:
+        eventually(server.answers, seconds=30)
+        server.provide_databases()
+        yield server
+    finally:
+        process.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(10)
+        end_group(process)
+
+
+def migrated(server: PostgresServer, owner: str) -> Database:
+    """The owner's database with all its tables."""
+    migrate.upgrade(owner, server.url(owner))
+    return Database(server.url(owner), pool_size=5, name=f"test {owner}")
+
+
+@contextlib.contextmanager
+def rolled_back(database: Database) -> Iterator[Session]:
+    """A session acting as the system; what it does is undone at the end, commits included."""
+    with database.engine.connect() as connection, connection.begin() as outer:
+        with Session(
+            connection, expire_on_commit=False, join_transaction_mode="create_savepoint"
+        ) as session:
+            session.info["context"] = Context()
+            yield session
+        outer.rollback()
+
+
+def act_as(session: Session, actor: Actor) -> None:
+    """Let the session work for another actor from here on."""
+    session.info["context"] = replace(session.info["context"], actor=actor)
+
+
+def staff(scope: Any = "all", team_path: str = "/hq/seoul/", identity: UUID | None = None) -> Actor:
+    """A member of staff."""
+    return Actor(id=identity or new_id(), kind="staff", scope=scope, team_path=team_path)
+
+
+def announced(session: Session, event: type[Event]) -> list[dict[str, Any]]:
+    """The facts of the events of that kind in the outbox, oldest first, as a consumer gets them."""
+    rows = session.execute(
+        select(outbox.c.payload).where(outbox.c.type == event.type).order_by(outbox.c.id)
+    )
+    return [load(event, row.payload) for row in rows]
+
+
+def envelope(event: type[Event], facts: dict[str, Any], *, version: int = 1) -> Envelope:
+    """An event as its subscriber gets it, out of plain facts."""
+    from crmkit import codec
+    from crmkit.clock import now
+
+    data = load(event, codec.loads(codec.dumps(facts)))
+    identity = new_id()
+    subject = f"{event.aggregate}/{facts[event.key]}"
+    context = Context().caused_by(identity)
+    return Envelope(identity, event.type, subject, now(), version, data, context)

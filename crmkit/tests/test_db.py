@@ -1,0 +1,252 @@
+"""The database layer: scope, versions, and doing commands and events exactly once."""
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from contracts import customers as contract
+from crmkit import codec, inbox
+from crmkit.context import NOBODY, Context
+from crmkit.db import Database, Encoded
+from crmkit.errors import Conflict, Forbidden, Invalid, NotFound, Unavailable
+from crmkit.ids import new_id
+from crmkit.messages import Envelope
+from crmkit.testing import envelope, staff
+from crmkit.timers import DUE, Timer, cancel_timer, set_timer
+
+pytestmark = pytest.mark.server
+
+
+@pytest.fixture
+def database(database_of: Callable[[str], Database]) -> Iterator[Database]:
+    """A database with the kit's tables, left empty."""
+    database = database_of("customers")
+    yield database
+    with database.engine.begin() as connection:
+        connection.execute(text("truncate outbox, inbox, command, timer"))
+
+
+def asking(key: str | None, fingerprint: str = "f") -> Context:
+    return Context(actor=staff(), command_id=key, fingerprint=fingerprint)
+
+
+def fact() -> Envelope:
+    facts = {"customer_id": new_id(), "from_stage": "a", "to_stage": "b", "cause": "c"}
+    return envelope(contract.CustomerLifecycleChanged, facts)
+
+
+def count(session: Session, table: str) -> int:
+    return int(session.execute(text(f"select count(*) from {table}")).scalar_one())
+
+
+class TestRun:
+    def test_does_a_command_once_and_answers_the_same(self, database: Database) -> None:
+        calls: list[int] = []
+
+        def use_case(session: Session) -> dict[str, Any]:
+            calls.append(1)
+            return {"id": new_id(), "version": 1}
+
+        first = database.within(asking("key")).run(use_case)
+        second = database.within(asking("key")).run(use_case)
+        assert len(calls) == 1
+        assert (second.body, second.version, second.replayed) == (first.body, 1, True)
+
+    def test_refuses_the_same_key_for_another_request(self, database: Database) -> None:
+        database.within(asking("key")).run(lambda session: {})
+        with pytest.raises(Invalid, match="idempotency_key_reused"):
+            database.within(asking("key", "other")).run(lambda session: {})
+
+    def test_says_so_while_the_first_ask_still_runs(self, database: Database) -> None:
+        inside, go_on = threading.Event(), threading.Event()
+
+        def slow(session: Session) -> dict[str, Any]:
+            inside.set()
+            go_on.wait(5)
+            return {}
+
+        first = threading.Thread(target=database.within(asking("key")).run, args=(slow,))
+        first.start()
+        inside.wait(5)
+        with pytest.raises(Conflict, match="idempotency_key_in_use"):
+            database.within(asking("key")).run(slow)
+        go_on.set()
+        first.join()
+
+    def test_a_refused_command_leaves_nothing_and_may_be_asked_again(
+        self, database: Database
+    ) -> None:
+        def refuse(session: Session) -> None:
+            set_timer(session, "kind", "key", fact().time)
+            raise Conflict("no", "No.")
+
+        with pytest.raises(Conflict, match="no"):
+            database.within(asking("key")).run(refuse)
+        again = database.within(asking("key"))
+        answer = again.run(lambda session: {"timers": count(session, "timer")})
+        assert isinstance(answer, Encoded)
+        assert codec.loads(answer.body) == {"timers": 0}
+
+    def test_fifty_asks_at_once_have_one_effect(self, database: Database) -> None:
+        done: list[UUID] = []
+
+        def use_case(session: Session) -> dict[str, Any]:
+            done.append(new_id())
+            set_timer(session, "kind", str(done[-1]), fact().time)
+            return {}
+
+        def ask() -> None:
+            with contextlib.suppress(Conflict, Unavailable):
+                database.within(asking("one")).run(use_case)
+
+        threads = [threading.Thread(target=ask) for _ in range(50)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        with database.reading(Context()) as session:
+            assert count(session, "timer") == 1
+
+    def test_does_nothing_for_somebody_nobody_vouches_for(self, database: Database) -> None:
+        with pytest.raises(Forbidden):
+            database.within(Context(actor=NOBODY)).run(lambda session: {})
+
+
+class TestOnce:
+    def handled(self, database: Database, event: Envelope, use_case: Any) -> bool:
+        work = database.within(event.context)
+        work.consumer = "customers.on_fact"
+        return work.once(event, use_case)
+
+    def test_handles_an_event_once(self, database: Database) -> None:
+        event, calls = fact(), []
+        assert self.handled(database, event, lambda session, event: calls.append(event))
+        assert not self.handled(database, event, lambda session, event: calls.append(event))
+        assert len(calls) == 1
+
+    def test_an_effect_and_its_note_stand_or_fall_together(self, database: Database) -> None:
+        event = fact()
+
+        def fail(session: Session, event: Envelope) -> None:
+            set_timer(session, "kind", "key", event.time)
+            raise NotFound("early", "Not here yet.")
+
+        with pytest.raises(NotFound):
+            self.handled(database, event, fail)
+        with database.reading(Context()) as session:
+            assert (count(session, "timer"), count(session, "inbox")) == (0, 0)
+
+    def test_a_kept_event_is_a_duplicate_until_its_retry(self, database: Database) -> None:
+        event = fact()
+        with database.transaction(Context()) as session:
+            inbox.note_failure(
+                session,
+                consumer="customers.on_fact",
+                event_id=event.id,
+                body={"type": event.type},
+                error=NotFound("early", "Not here yet."),
+                attempts=1,
+            )
+        assert not self.handled(database, event, lambda session, event: None)
+        work = database.within(event.context)
+        work.consumer, work.retrying = "customers.on_fact", True
+        assert work.once(event, lambda session, event: None)
+        assert not work.once(event, lambda session, event: None)
+
+
+class TestKeepingFailures:
+    @pytest.mark.parametrize(
+        ("error", "attempts", "status"),
+        [
+            (Invalid("x", "X."), 1, "parked"),
+            (NotFound("x", "X."), 7, "failed"),
+            (NotFound("x", "X."), 8, "parked"),
+            (Unavailable("x", "X."), 9, "failed"),
+            (Unavailable("x", "X."), 10, "parked"),
+            (KeyError("bug"), 2, "failed"),
+            (KeyError("bug"), 3, "parked"),
+        ],
+    )
+    def test_parks_when_patience_ends(
+        self, database: Database, error: Exception, attempts: int, status: str
+    ) -> None:
+        with database.transaction(Context()) as session:
+            kept = inbox.note_failure(
+                session, consumer="c", event_id=new_id(), body={}, error=error, attempts=attempts
+            )
+        assert kept == status
+
+    def test_replay_and_discard_take_it_out_of_parking(self, database: Database) -> None:
+        event_id = new_id()
+        with database.transaction(Context()) as session:
+            refused = {"body": {}, "error": Invalid("x", "X."), "attempts": 1}
+            inbox.note_failure(session, consumer="c", event_id=event_id, **refused)
+        with database.transaction(Context()) as session:
+            assert [row["event_id"] for row in inbox.parked(session)] == [event_id]
+            assert inbox.replay(session, event_id) == 1
+            assert inbox.parked(session) == []
+            assert inbox.discard(session, event_id, "test") == 0
+
+
+class TestTimers:
+    def due(self, database: Database) -> list[Timer]:
+        with database.reading(Context()) as session:
+            return [Timer(*row) for row in session.execute(DUE, {"kinds": ["kind"]})]
+
+    def test_whoever_takes_it_first_has_it(self, database: Database) -> None:
+        with database.transaction(Context()) as session:
+            set_timer(session, "kind", "key", fact().time, {"a": 1})
+        (timer,) = self.due(database)
+        fired: list[Timer] = []
+        work = database.within(Context())
+        assert work.fire(timer, lambda session, timer: fired.append(timer))
+        assert not work.fire(timer, lambda session, timer: fired.append(timer))
+        assert [t.payload for t in fired] == [{"a": 1}]
+
+    def test_comes_back_when_its_effect_fails(self, database: Database) -> None:
+        with database.transaction(Context()) as session:
+            set_timer(session, "kind", "key", fact().time)
+        (timer,) = self.due(database)
+
+        def fail(session: Session, timer: Timer) -> None:
+            raise Conflict("no", "No.")
+
+        with pytest.raises(Conflict):
+            database.within(Context()).fire(timer, fail)
+        assert len(self.due(database)) == 1
+
+    def test_a_cancelled_one_is_gone(self, database: Database) -> None:
+        with database.transaction(Context()) as session:
+            set_timer(session, "kind", "key", fact().time)
+            cancel_timer(session, "kind", "key")
+        assert self.due(database) == []
+
+
+class TestTrouble:
+    def test_a_lost_connection_is_replaced_without_the_caller_noticing(
+        self, database: Database
+    ) -> None:
+        with database.engine.connect() as connection:
+            connection.execute(
+                text(
+                    "select pg_terminate_backend(pid) from pg_stat_activity"
+                    " where usename = current_user and pid <> pg_backend_pid()"
+                )
+            )
+        answer = database.within(asking(None)).run(lambda session: count(session, "outbox"))
+        assert answer == 0
+
+    def test_an_id_that_is_taken_is_a_conflict(self, database: Database) -> None:
+        def twice(session: Session) -> None:
+            for _ in range(2):
+                session.execute(text("insert into command (id, result) values ('same', 'null')"))
+
+        with pytest.raises(Conflict, match="already_exists"):
+            database.within(replace(asking(None))).run(twice)

@@ -1,0 +1,60 @@
+"""Things to do later, as rows: they survive restarts and any number of replicas may run them."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import delete, text
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from crmkit import codec
+from crmkit.tables import timer
+
+
+def set_timer(
+    session: Session, kind: str, key: str, due_at: datetime, payload: dict[str, Any] | None = None
+) -> None:
+    """Have ``kind`` done for ``key`` at ``due_at``; a second call moves the time."""
+    values = {"due_at": due_at, "payload": codec.loads(codec.dumps(payload or {})), "attempts": 0}
+    session.execute(
+        insert(timer)
+        .values(kind=kind, key=key, **values)
+        .on_conflict_do_update(index_elements=["kind", "key"], set_=values)
+    )
+
+
+def cancel_timer(session: Session, kind: str, key: str) -> None:
+    """Forget it; nothing happens if it has run or was never set."""
+    session.execute(delete(timer).where(timer.c.kind == kind, timer.c.key == key))
+
+
+@dataclass(frozen=True, slots=True)
+class Timer:
+    """A due timer as its handler sees it."""
+
+    id: int
+    kind: str
+    key: str
+    due_at: datetime
+    payload: dict[str, Any]
+
+
+DUE = text(
+    "select id, kind, key, due_at, payload from timer where kind = any(:kinds)"
+    " and due_at <= now() and attempts < 10 order by due_at limit 50"
+)
+"""Looks without locking; whoever takes a timer first has it."""
+
+TAKE = text(
+    "delete from timer where id = (select id from timer where id = :id and due_at = :due_at"
+    " for update skip locked)"
+)
+"""Takes one timer in the transaction of its effect, so its row comes back if that fails."""
+
+POSTPONE = text(
+    "update timer set attempts = attempts + 1, error = :error,"
+    " due_at = now() + make_interval(secs => least(3600, power(2, attempts)))"
+    " where id = :id"
+)
+"""After a failure: again in 1, 2, 4 … seconds; after ten it stays for people to see."""

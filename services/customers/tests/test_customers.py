@@ -1,0 +1,232 @@
+"""Customers: registering, finding, changing, and what orders make of them."""
+
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from contracts import customers as contract
+from contracts import gateway, sales
+from crmkit.context import SYSTEM
+from crmkit.errors import Conflict, Invalid, NotFound
+from crmkit.ids import new_id
+from crmkit.messages import load
+from crmkit.testing import act_as, announced, envelope, staff
+from services.customers import customers
+from services.customers.models import ConsentEntry, LifecycleEntry
+
+pytestmark = pytest.mark.server
+
+CONSENT = {"channel": "email", "granted": True, "source": "web form", "proof": "Ticked the box."}
+
+
+def register(session: Session, **changes: Any) -> dict[str, Any]:
+    request = {
+        "kind": "person",
+        "name": {"family": "김", "given": "민수"},
+        "language": "ko",
+        "country": "KR",
+        "contact_points": [
+            {"kind": "email", "value": "Minsu.Kim@rapport.example"},
+            {"kind": "phone", "value": "010-2345-6789"},
+        ],
+    }
+    loaded = load(contract.RegisterCustomer, request | changes)
+    customer: dict[str, Any] = customers.register(session, **loaded)
+    return customer
+
+
+def found(session: Session, **asked: Any) -> list[str]:
+    page = customers.find(session, **load(contract.ListCustomers, asked))
+    return [item["display_name"] for item in page["items"]]
+
+
+class TestRegister:
+    def test_shows_the_name_in_its_own_order(self, session: Session) -> None:
+        assert register(session)["display_name"] == "김민수"
+
+    def test_keeps_phones_in_one_form(self, session: Session) -> None:
+        assert register(session)["contact_points"][1]["value"] == "+821023456789"
+
+    def test_names_the_contact_point_that_is_none(self, session: Session) -> None:
+        with pytest.raises(Invalid) as refusal:
+            register(session, contact_points=[{"kind": "phone", "value": "12"}])
+        assert list(refusal.value.details) == ["contact_points.0.value"]
+
+    def test_belongs_to_who_registers(self, session: Session) -> None:
+        rep = staff("own", "/hq/seoul/")
+        act_as(session, rep)
+        customer = register(session)
+        assert (customer["owner_id"], customer["team_path"]) == (rep.id, "/hq/seoul/")
+
+    def test_refuses_an_owner_nobody_knows(self, session: Session) -> None:
+        with pytest.raises(NotFound, match="colleague_not_found"):
+            register(session, owner_id=str(new_id()))
+
+    def test_announces_what_others_need(self, session: Session) -> None:
+        customer = register(session, consents=[CONSENT])
+        (facts,) = announced(session, contract.CustomerRegistered)
+        assert facts["customer_id"] == customer["id"]
+        assert facts["consents"] == ["email"]
+        assert facts["phone"] == "+821023456789"
+
+    def test_writes_consents_into_the_ledger(self, session: Session) -> None:
+        register(session, consents=[CONSENT])
+        entry = session.scalars(select(ConsentEntry)).one()
+        assert (entry.channel, entry.granted, entry.proof) == ("email", True, "Ticked the box.")
+
+
+class TestFind:
+    @pytest.mark.parametrize(
+        "part", ["김민수", "민수", "수", "ㄱㅁㅅ", "6789", "minsu.kim@rapport.example"]
+    )
+    def test_finds_by_part(self, session: Session, part: str) -> None:
+        register(session)
+        register(session, name={"family": "이", "given": "영희"}, contact_points=[])
+        assert found(session, q=part) == ["김민수"]
+
+    def test_finds_a_single_chinese_character_in_either_writing(self, session: Session) -> None:
+        register(session, name={"family": "陳", "given": "偉"}, language="zh-Hant", country="TW",
+                 contact_points=[])  # fmt: skip
+        assert found(session, q="陈") == ["陳偉"]
+
+    def test_shows_only_what_the_actor_may_see(self, session: Session) -> None:
+        act_as(session, staff("own", "/hq/tokyo/"))
+        register(session)
+        act_as(session, staff("team", "/hq/seoul/"))
+        assert found(session) == []
+        act_as(session, staff("subtree", "/hq/"))
+        assert found(session) == ["김민수"]
+
+    def test_goes_on_where_the_page_ended(self, session: Session) -> None:
+        for given in ("가", "나", "다"):
+            register(session, name={"family": "김", "given": given}, contact_points=[])
+        asked = load(contract.ListCustomers, {"limit": 2, "sort": "display_name"})
+        first = customers.find(session, **asked)
+        rest = customers.find(session, **asked | {"cursor": first["page"]["next"]})
+        names = [item["display_name"] for page in (first, rest) for item in page["items"]]
+        assert names == ["김가", "김나", "김다"]
+        assert rest["page"]["next"] is None
+
+    def test_refuses_a_cursor_of_another_list(self, session: Session) -> None:
+        for given in ("가", "나"):
+            register(session, name={"family": "김", "given": given}, contact_points=[])
+        asked = load(contract.ListCustomers, {"limit": 1})
+        cursor = customers.find(session, **asked)["page"]["next"]
+        with pytest.raises(Invalid, match="invalid_query"):
+            customers.find(session, **asked | {"cursor": cursor, "filter": {"country": "KR"}})
+
+    def test_refuses_an_unknown_filter(self, session: Session) -> None:
+        with pytest.raises(Invalid) as refusal:
+            found(session, filter={"shoe_size": "43"})
+        assert list(refusal.value.details) == ["filter.shoe_size"]
+
+
+class TestUpdate:
+    def test_raises_the_version_and_says_what_changed(self, session: Session) -> None:
+        customer = register(session)
+        changed = customers.update(session, customer_id=customer["id"], city="부산", tags=["vip"])
+        assert changed["version"] == customer["version"] + 1
+        (facts,) = announced(session, contract.CustomerUpdated)
+        assert facts["changed"] == ["city", "tags"]
+
+    def test_changing_nothing_announces_nothing(self, session: Session) -> None:
+        customer = register(session)
+        same = customers.update(session, customer_id=customer["id"], country="KR")
+        assert same["version"] == customer["version"]
+        assert announced(session, contract.CustomerUpdated) == []
+
+    def test_refuses_a_stale_version(self, session: Session) -> None:
+        customer = register(session)
+        customers.update(session, customer_id=customer["id"], city="부산")
+        with pytest.raises(Conflict, match="stale_version"):
+            customers.update(
+                session, customer_id=customer["id"], if_match=customer["version"], city="대구"
+            )
+
+    def test_is_found_by_the_new_name(self, session: Session) -> None:
+        customer = register(session)
+        customers.update(session, customer_id=customer["id"], name={"full": "Minsu Park"})
+        assert found(session, q="park") == ["Minsu Park"]
+
+    def test_does_not_see_a_foreign_record(self, session: Session) -> None:
+        customer = register(session)
+        act_as(session, staff("own", "/hq/tokyo/"))
+        with pytest.raises(NotFound):
+            customers.update(session, customer_id=customer["id"], city="부산")
+
+
+class TestRecordConsent:
+    def test_the_newest_entry_counts_and_the_ledger_keeps_all(self, session: Session) -> None:
+        customer = register(session, consents=[CONSENT])
+        withdrawal = load(
+            contract.RecordConsent,
+            {**CONSENT, "granted": False, "customer_id": str(customer["id"])},
+        )
+        shown = customers.record_consent(session, **withdrawal)
+        assert [c["granted"] for c in shown["consents"]] == [False]
+        assert len(session.scalars(select(ConsentEntry)).all()) == 2
+        assert announced(session, contract.CustomerUpdated)[-1]["consents"] == []
+
+
+class TestLifecycle:
+    def order(self, customer: dict[str, Any]) -> Any:
+        money = {"amount": "1000", "currency": "KRW"}
+        facts = {
+            "order_id": new_id(),
+            "number": "SO-1",
+            "customer_id": customer["id"],
+            "opportunity_id": None,
+            "total": money,
+            "lines": [],
+            "owner_id": None,
+            "team_path": "/",
+            "payment_due_on": None,
+            "submitted_at": "2026-11-22T00:00:00Z",
+        }
+        return envelope(sales.OrderSubmitted, facts)
+
+    def test_orders_lead_from_first_buyer_to_loyal(self, session: Session) -> None:
+        customer = register(session)
+        stages = []
+        for _ in range(5):
+            customers.advance_on_order(session, self.order(customer))
+            now = customers.get(session, customer_id=customer["id"])
+            stages.append(now["lifecycle_stage"])
+        assert stages == ["first_buyer", "repeat", "repeat", "repeat", "loyal"]
+
+    def test_each_step_is_kept_with_its_cause(self, session: Session) -> None:
+        customer = register(session)
+        customers.advance_on_order(session, self.order(customer))
+        step = session.scalars(select(LifecycleEntry)).one()
+        assert (step.from_stage, step.to_stage) == ("suspect", "first_buyer")
+        assert step.cause.startswith("crm.sales.order.submitted.v1 ")
+        (facts,) = announced(session, contract.CustomerLifecycleChanged)
+        assert facts["to_stage"] == "first_buyer"
+
+
+class TestKeepColleague:
+    def test_old_news_does_not_overwrite_newer(self, session: Session) -> None:
+        staff_id = new_id()
+
+        def news(team_path: str, version: int) -> None:
+            facts = {
+                "staff_id": staff_id,
+                "name": "박지훈",
+                "email": "park@rapport.example",
+                "language": "ko",
+                "team_id": new_id(),
+                "team_path": team_path,
+                "roles": ["sales"],
+                "capacity": 5,
+                "active": True,
+            }
+            event = envelope(gateway.StaffChanged, facts, version=version)
+            customers.keep_colleague(session, event)
+
+        news("/hq/tokyo/", 3)
+        news("/hq/seoul/", 2)
+        act_as(session, SYSTEM)
+        customer = register(session, owner_id=str(staff_id))
+        assert customer["team_path"] == "/hq/tokyo/"
