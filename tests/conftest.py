@@ -1,0 +1,35 @@
+"""One whole Rapport of the tests' own, on private ports, for integration and end-to-end tests."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from crmkit.local.stack import LocalStack
+from tests.talking import Api, MailInbox
+
+DEMO_CUSTOMERS = 60
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
+    """Every process of Rapport, running."""
+    stack = LocalStack(tmp_path_factory.mktemp("rapport"), seed_customers=DEMO_CUSTOMERS)
+    stack.start()
+    yield stack
+    stack.stop()
+
+
+@pytest.fixture(scope="session")
+def api(stack: LocalStack) -> Iterator[Api]:
+    """The HTTP API, logged in as the administrator."""
+    with Api(stack.base_url) as api:
+        run = stack.addresses()
+        api.log_in(run["email"], run["password"])
+        yield api
+
+
+@pytest.fixture(scope="session")
+def mails(stack: LocalStack) -> Iterator[MailInbox]:
+    """The mails that Rapport sent."""
+    with MailInbox(stack.addresses()["smtp_inbox_url"]) as inbox:
+        yield inbox

@@ -1,0 +1,88 @@
+"""Step 5: a campaign goes by e-mail and SMS to those who agreed, and every recipient is counted."""
+
+import uuid
+
+import httpx
+
+from crmkit.local.stack import LocalStack
+from crmkit.testing import eventually
+from tests.talking import Api, Json, MailInbox, email_of
+
+
+def test_a_campaign_reaches_those_who_agreed_and_accounts_for_everybody(
+    api: Api, mails: MailInbox, stack: LocalStack
+) -> None:
+    tag = f"fair-{uuid.uuid4().hex[:8]}"
+    consent = {"source": "fair", "proof": "Signed at the stand.", "granted": True}
+    both = api.new_customer(
+        tags=[tag],
+        contact_points=[
+            {"kind": "email", "value": f"{tag}@customers.example"},
+            {"kind": "phone", "value": "010-9876-5400"},
+        ],
+        consents=[{"channel": "email", **consent}, {"channel": "sms", **consent}],
+    )
+    mail_only = api.new_customer(
+        tags=[tag], name={"full": "Ann Lee"}, language="en", country="US"
+    )
+    nobody = api.new_customer(tags=[tag], consents=[])
+    campaign = api.create(
+        "/v1/campaigns",
+        name="Spring fair",
+        channels=["email", "sms"],
+        audience={"tags": [tag]},
+        default_language="ko",
+        contents=[
+            {
+                "language": "ko",
+                "subject": "{{ name }} 님, 박람회에 초대합니다",
+                "email_body": "{{ name }} 님 안녕하세요.",
+                "sms_body": "{{ name }} 님, 박람회에서 만나요.",
+            },
+            {
+                "language": "en",
+                "subject": "{{ name }}, meet us at the fair",
+                "email_body": "Dear {{ name }}, meet us at the fair.",
+                "sms_body": "{{ name }}, meet us at the fair.",
+            },
+        ],
+    )
+    path = f"/v1/campaigns/{campaign['id']}"
+
+    def reachable() -> bool:
+        # Customers come to marketing by events, a moment after they are registered.
+        return bool(api.read(f"{path}/audience")["matching"] == 3)
+
+    eventually(reachable)
+    api.act(path, "launch")
+    done = api.until(path, lambda c: bool(c["status"] == "completed"), seconds=30)
+
+    counts: Json = done["counts"]
+    assert sum(n for state, n in counts.items() if state != "audience") == counts["audience"] == 6
+    assert counts["suppressed"] == 3
+    assert counts["accepted"] + counts["delivered"] == 3
+    assert "김하늘 님, 박람회" in mails.one_to(email_of(both), about="박람회")["subject"]
+    assert "Ann Lee, meet us" in mails.one_to(email_of(mail_only), about="fair")["subject"]
+    assert mails.to(email_of(nobody)) == []
+    sms = httpx.get(f"{stack.addresses()['sms_inbox_url']}/api/messages", timeout=10).text
+    assert "박람회에서 만나요" in sms
+
+
+def test_launching_twice_sends_once(api: Api, mails: MailInbox) -> None:
+    tag = f"once-{uuid.uuid4().hex[:8]}"
+    customer = api.new_customer(tags=[tag])
+    campaign = api.create(
+        "/v1/campaigns",
+        name="Once",
+        channels=["email"],
+        audience={"tags": [tag]},
+        default_language="en",
+        contents=[{"language": "en", "subject": "Only once", "email_body": "Hello {{ name }}."}],
+    )
+    path = f"/v1/campaigns/{campaign['id']}"
+    eventually(lambda: api.read(f"{path}/audience")["matching"] == 1)
+    api.act(path, "launch")
+    api.act(path, "launch")
+    api.until(path, lambda c: bool(c["status"] == "completed"), seconds=30)
+    about = [mail for mail in mails.to(email_of(customer)) if mail["subject"] == "Only once"]
+    assert len(about) == 1

@@ -1,0 +1,230 @@
+"""The bus as processes meet it: poison, forgery, duplicates, events that come too early or late."""
+
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import pika
+import psycopg
+import pytest
+from sqlalchemy import make_url
+
+from crmkit import codec, topology
+from crmkit.local.stack import LocalStack
+from crmkit.testing import eventually
+from tests.talking import Api, Json
+
+ORDER_QUEUE = "evt-sales-order.submitted.v1--customers.on_order_submitted"
+STRANGE_BODIES = [
+    b"",
+    b"\xff\xfe",
+    b"nonsense",
+    b"[]",
+    b"null",
+    b"5",
+    b'"text"',
+    b"{}",
+    b'{"args": [], "kwargs": 5}',
+    b'{"kwargs": {"customer_id": {}}}',
+    b'{"id": 1, "type": null}',
+    b"[" * 5000,
+]
+STRANGE_HEADERS: list[dict[str, Any]] = [
+    {},
+    {"nameko.call_id_stack": 5},
+    {"nameko.actor": 5, "nameko.deadline": "soon"},
+    {"nameko.actor": '{"id": 1}', "crm-raw": "x"},
+]
+
+
+class As:
+    """A connection to the broker as one of its users."""
+
+    def __init__(self, stack: LocalStack, user: str) -> None:
+        self.user = user
+        uri = stack.env()[f"{user.upper()}_AMQP_URI"]
+        self.connection = pika.BlockingConnection(pika.URLParameters(uri))
+        self.channel = self.connection.channel()
+
+    def publish(self, exchange: str, key: str, body: bytes, **properties: Any) -> None:
+        values: dict[str, Any] = {
+            "content_type": "application/json",
+            "user_id": self.user,
+            "delivery_mode": 2,
+        }
+        self.channel.basic_publish(
+            exchange, key, body, pika.BasicProperties(**(values | properties))
+        )
+
+    def order(self, customer_id: str, *, event_id: str = "") -> bytes:
+        """A valid announcement of an order."""
+        order_id = str(uuid.uuid4())
+        facts = {
+            "order_id": order_id,
+            "number": "SO-TEST",
+            "customer_id": customer_id,
+            "opportunity_id": None,
+            "total": {"amount": "1", "currency": "USD"},
+            "lines": [],
+            "owner_id": None,
+            "team_path": "/",
+            "payment_due_on": None,
+            "submitted_at": "2026-11-22T00:00:00Z",
+        }
+        return codec.dumps(
+            {
+                "specversion": "1.0",
+                "id": event_id or str(uuid.uuid4()),
+                "source": "/crm/sales",
+                "type": "crm.sales.order.submitted.v1",
+                "subject": f"order/{order_id}",
+                "time": "2026-11-22T00:00:00Z",
+                "aggregateversion": 1,
+                "data": facts,
+            }
+        )
+
+
+@pytest.fixture
+def acting(stack: LocalStack) -> Iterator[Any]:
+    """Makes connections as a user of the broker."""
+    made: list[As] = []
+
+    def connect(user: str) -> As:
+        made.append(As(stack, user))
+        return made[-1]
+
+    yield connect
+    for one in made:
+        if one.connection.is_open:
+            one.connection.close()
+
+
+def inbox_rows(stack: LocalStack, owner: str, status: str) -> int:
+    url = make_url(stack.env()[f"{owner.upper()}_DATABASE_URL"]).set(drivername="postgresql")
+    with psycopg.connect(url.render_as_string(hide_password=False)) as database:
+        row = database.execute("select count(*) from inbox where status = %s", (status,)).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def stage(api: Api, customer: Json) -> Any:
+    return api.read(f"/v1/customers/{customer['id']}")["lifecycle_stage"]
+
+
+class TestPoison:
+    def test_strange_commands_are_refused_and_stop_nothing(
+        self, stack: LocalStack, api: Api, acting: Any
+    ) -> None:
+        pid = stack.process("customers").pid
+        gateway = acting("gateway")
+        for body in STRANGE_BODIES:
+            for headers in STRANGE_HEADERS:
+                for reply_to in (None, "amq.rabbitmq.reply-to.nobody", str(uuid.uuid4())):
+                    gateway.publish(
+                        topology.RPC_EXCHANGE,
+                        "customers.get_customer",
+                        body,
+                        headers=headers,
+                        reply_to=reply_to,
+                    )
+        gateway.publish(
+            topology.RPC_EXCHANGE, "customers.get_customer", b"x", content_type="application/pickle"
+        )
+        gateway.publish(topology.RPC_EXCHANGE, "customers.no_such_thing", b"{}", reply_to="x")
+        api.new_customer()
+        assert stack.process("customers").pid == pid
+
+    def test_strange_events_are_parked(self, stack: LocalStack, api: Api, acting: Any) -> None:
+        pid = stack.process("customers").pid
+        sales = acting("sales")
+        for body in STRANGE_BODIES:
+            for headers in STRANGE_HEADERS:
+                sales.publish("sales.events", "order.submitted.v1", body, headers=headers)
+        api.new_customer()
+        assert stack.process("customers").pid == pid
+
+
+class TestForgery:
+    def test_a_service_cannot_call_another(self, acting: Any) -> None:
+        marketing = acting("marketing")
+        marketing.publish(topology.RPC_EXCHANGE, "customers.get_customer", b"{}", reply_to="x")
+        with pytest.raises(pika.exceptions.ChannelClosedByBroker, match="refused|ACCESS"):
+            marketing.connection.process_data_events(time_limit=2)
+            marketing.channel.queue_declare("x", passive=True)
+
+    def test_a_service_cannot_bear_anothers_name(self, acting: Any, api: Api) -> None:
+        marketing = acting("marketing")
+        body = marketing.order(api.new_customer()["id"])
+        marketing.publish("", ORDER_QUEUE, body, user_id="sales")
+        with pytest.raises(pika.exceptions.ChannelClosedByBroker):
+            marketing.connection.process_data_events(time_limit=2)
+            marketing.channel.queue_declare("x", passive=True)
+
+    def test_an_event_from_anybody_but_its_owner_has_no_effect(
+        self, acting: Any, api: Api
+    ) -> None:
+        customer = api.new_customer()
+        marketing, sales = acting("marketing"), acting("sales")
+        marketing.publish("", ORDER_QUEUE, marketing.order(customer["id"]))
+        other = api.new_customer()
+        sales.publish("sales.events", "order.submitted.v1", sales.order(other["id"]))
+        eventually(lambda: stage(api, other) == "first_buyer")
+        assert stage(api, customer) == "suspect"
+
+
+class TestDelivery:
+    def test_an_event_that_comes_twice_has_one_effect(self, acting: Any, api: Api) -> None:
+        customer = api.new_customer()
+        sales = acting("sales")
+        body = sales.order(customer["id"], event_id=str(uuid.uuid4()))
+        for _ in range(5):
+            sales.publish("sales.events", "order.submitted.v1", body)
+        eventually(lambda: stage(api, customer) == "first_buyer")
+        marker = api.new_customer()
+        sales.publish("sales.events", "order.submitted.v1", sales.order(marker["id"]))
+        eventually(lambda: stage(api, marker) == "first_buyer")
+        assert stage(api, customer) == "first_buyer"
+
+    def test_an_event_that_comes_before_what_it_is_about_waits_for_it(
+        self, acting: Any, api: Api, stack: LocalStack
+    ) -> None:
+        identity = str(uuid.uuid4())
+        sales = acting("sales")
+        before = inbox_rows(stack, "customers", "failed")
+        sales.publish("sales.events", "order.submitted.v1", sales.order(identity))
+        eventually(lambda: inbox_rows(stack, "customers", "failed") > before)
+        customer = api.new_customer(id=identity)
+        eventually(lambda: stage(api, customer) == "first_buyer", seconds=30)
+
+
+class TestRelay:
+    def test_a_row_that_commits_late_is_not_passed_over(self, stack: LocalStack) -> None:
+        url = make_url(stack.env()["CUSTOMERS_DATABASE_URL"]).set(drivername="postgresql")
+        dsn = url.render_as_string(hide_password=False)
+        insert = (
+            "insert into outbox (event_id, type, aggregate_id, aggregate_version, payload, context,"
+            " created_at) values (gen_random_uuid(), 'crm.customers.customer.lifecycle_changed.v1',"
+            " gen_random_uuid(), 1, %s, '{}', now()) returning id"
+        )
+        facts = codec.dumps(
+            {"customer_id": uuid.uuid4(), "from_stage": "a", "to_stage": "b", "cause": "test"}
+        ).decode()
+
+        def published(database: "psycopg.Connection[Any]", identity: int) -> bool:
+            query = "select published_at is not null from outbox where id = %s"
+            row = database.execute(query, (identity,)).fetchone()
+            return bool(row and row[0])
+
+        with (
+            psycopg.connect(dsn) as late,
+            psycopg.connect(dsn) as early,
+            psycopg.connect(dsn, autocommit=True) as watch,
+        ):
+            lower = late.execute(insert, (facts,)).fetchone()
+            higher = early.execute(insert, (facts,)).fetchone()
+            assert lower and higher and lower[0] < higher[0]
+            early.commit()
+            eventually(lambda: published(watch, higher[0]))
+            late.commit()
+            eventually(lambda: published(watch, lower[0]))
