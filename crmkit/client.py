@@ -134,6 +134,20 @@ class Client:
             service = method.routing_key.split(".")[0]
             future.set_exception(_unavailable(service, "is not there"))
 
+    async def channel(self) -> Any:
+        """A pika channel for one reader alone; when it ends, nothing else does.
+
+        Unavailable while there is no link, or when the broker gives none.
+        """
+        if self._link is None:
+            raise Unavailable("bus_unavailable", "The bus is not connected.", {"retry_after": 1})
+        try:
+            return await self._link.channel(essential=False)
+        except (ConnectionError, TimeoutError, pika.exceptions.AMQPError) as error:
+            raise Unavailable(
+                "bus_unavailable", "The bus gives no channel.", {"retry_after": 1}
+            ) from error
+
     async def call(
         self,
         command: type[Command],

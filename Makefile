@@ -1,0 +1,68 @@
+# `make` lists what can be done. Each target sets up all it needs by itself.
+
+VENV ?= .venv
+PORT ?= 8000
+PY = $(VENV)/bin/python
+CRM = $(PY) -m crmkit
+ARGS ?=
+# The addresses of the running stack, for commands that work on its databases.
+RUNNING = test -f var/environment || { echo "Nothing is running; start it first: make run" >&2; exit 1; }; \
+	set -a; . var/environment; set +a
+
+.DEFAULT_GOAL := help
+.PHONY: help run up test check bench chaos migrate revision openapi fmt clean lock setup setup-dev
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z.-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: setup ## Run everything on this machine (PORT=8000)
+	@PORT=$(PORT) $(CRM) up $(ARGS)
+
+up: setup ## The same with several of a process: make up SCALE=sales=3,relay=2
+	@PORT=$(PORT) $(CRM) up $(if $(SCALE),--scale $(SCALE)) $(ARGS)
+
+test: setup-dev ## Run all tests; starts the servers they need (ARGS="-k mail")
+	@$(PY) -m pytest $(ARGS)
+
+check: setup-dev ## Format, lint, types, imports, and the tests that need no server
+	@$(VENV)/bin/ruff format --check .
+	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/mypy
+	@$(VENV)/bin/lint-imports
+	@$(PY) -m pytest -m "not server" $(ARGS)
+
+bench: setup-dev ## Measure what docs promise
+	@$(PY) -m bench $(ARGS)
+
+chaos: setup-dev ## Kill processes and cut connections under load; count what was lost
+	@$(PY) -m pytest tests/chaos $(ARGS)
+
+migrate: setup ## Bring the running stack's databases up to date
+	@$(RUNNING); $(CRM) migrate $(OWNER)
+
+revision: setup ## Write a migration from the models: make revision OWNER=sales M="Add quotes."
+	@test -n "$(OWNER)" -a -n "$(M)" || { echo 'Say: make revision OWNER=sales M="Add quotes."' >&2; exit 1; }
+	@$(RUNNING); $(CRM) revision $(OWNER) -m "$(M)"
+
+openapi: setup ## Write docs/openapi.json from the routes
+	@$(PY) -m gateway.openapi > docs/openapi.json
+
+fmt: setup-dev ## Format the code and fix what can be fixed
+	@$(VENV)/bin/ruff check --fix --quiet . || true
+	@$(VENV)/bin/ruff format .
+
+clean: ## Remove var/ with all data (refuses while the stack runs)
+	@! test -d var || python3 crmkit/local/lock.py var
+	@rm -rf var
+
+lock: setup ## Write the lock files from pyproject.toml
+	@sh scripts/lock.sh $(PY)
+
+.env: ## Write .env with fresh secrets, for docker compose
+	@(umask 077; python3 scripts/new_env.py > $@.new && mv $@.new $@)
+
+setup:
+	@sh scripts/environment.sh $(VENV) requirements.lock
+
+setup-dev:
+	@sh scripts/environment.sh $(VENV) requirements-dev.lock

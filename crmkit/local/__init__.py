@@ -1,0 +1,1 @@
+"""The machine room of a single machine: broker, database, inboxes, supervisor."""

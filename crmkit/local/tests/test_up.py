@@ -1,0 +1,168 @@
+import json
+import os
+import signal
+import socket
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from crmkit.local.installation import Installation
+from crmkit.local.stack import LocalStack
+from crmkit.local.supervisor import StartFailed
+from crmkit.local.tests.probes import FAKE_CRM, alive, eventually, processes_of
+from crmkit.local.up import parse_port, parse_scale
+
+RUN_STACK = Path(__file__).with_name("run_stack.py")
+ROOT = Path(__file__).resolve().parents[3]
+
+
+class TestOptions:
+    def test_read_a_scale(self) -> None:
+        assert parse_scale(["sales=3,relay=2", "sender=1"]) == {"sales": 3, "relay": 2, "sender": 1}
+
+    @pytest.mark.parametrize("word", ["sales", "sales=", "sales=0", "=3", "sales=x"])
+    def test_refuse_a_scale_that_is_none(self, word: str) -> None:
+        with pytest.raises(StartFailed, match="--scale wants"):
+            parse_scale([word])
+
+    @pytest.mark.parametrize("text", ["", "x", "0", "70000"])
+    def test_refuse_a_port_that_is_none(self, text: str) -> None:
+        with pytest.raises(StartFailed, match="PORT must be"):
+            parse_port(text)
+
+    def test_refuse_to_scale_what_is_not_there(self, tmp_path: Path) -> None:
+        with pytest.raises(StartFailed, match="Cannot scale postgres"):
+            LocalStack(tmp_path, services=("sales",), scale={"postgres": 2})
+
+
+class TestEnvironment:
+    def test_lets_what_the_user_set_win(self, tmp_path: Path) -> None:
+        given = {"LOG_LEVEL": "debug", "SALES_DATABASE_URL": "postgresql+psycopg://elsewhere/sales"}
+        env = LocalStack(tmp_path, services=("sales",), inherited=given).env()
+        assert env["LOG_LEVEL"] == "debug"
+        assert env["SALES_DATABASE_URL"] == given["SALES_DATABASE_URL"]
+
+    def test_points_every_owner_at_the_broker_that_is_named(self, tmp_path: Path) -> None:
+        given = {"AMQP_URI": "amqps://any:thing@mq.example/crm"}
+        env = LocalStack(tmp_path, services=("sales",), inherited=given).env()
+        password = Installation(tmp_path).secret("amqp.sales")
+        assert env["SALES_AMQP_URI"] == f"amqps://sales:{password}@mq.example:5671/crm"
+
+
+class TestMachine:
+    def test_says_in_one_sentence_that_the_port_is_taken(self, tmp_path: Path) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = taken.getsockname()[1]
+            stack = LocalStack(tmp_path, port=port, services=("sales",))
+            with pytest.raises(StartFailed, match=rf"^Port {port} is in use; choose another"):
+                stack.start()
+
+    def test_says_in_one_sentence_that_the_disk_is_full(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("crmkit.local.stack.LEAST_FREE_BYTES", 1 << 60)
+        with pytest.raises(StartFailed, match=r"^Less than 500 MB are free"):
+            LocalStack(tmp_path, services=("sales",)).start()
+
+
+def start(folder: Path, port: int) -> "subprocess.Popen[bytes]":
+    """Run a stack in a process of its own; what it says goes to ``out`` and ``err`` beside it."""
+    said = [folder.with_name(f"{name} {port}") for name in ("out", "err")]
+    with said[0].open("wb") as out, said[1].open("wb") as err:
+        return subprocess.Popen(
+            [sys.executable, str(RUN_STACK), str(folder), str(port)],
+            stdout=out,
+            stderr=err,
+            cwd=ROOT,
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
+        )
+
+
+@pytest.mark.server
+class TestUp:
+    @pytest.fixture
+    def folder(self, tmp_path: Path) -> Path:
+        return tmp_path / "var"
+
+    @pytest.fixture
+    def running(self, folder: Path, tmp_path: Path) -> Iterator["subprocess.Popen[bytes]"]:
+        port = Installation(folder).port("gateway")
+        process = start(folder, port)
+        eventually(lambda: (folder / "run.json").exists() or process.poll() is not None, 60)
+        assert process.poll() is None, (tmp_path / f"err {port}").read_text()
+        yield process
+        process.kill()
+        process.wait(10)
+
+    def test_ends_everything_on_sigterm(
+        self, folder: Path, running: "subprocess.Popen[bytes]"
+    ) -> None:
+        run = json.loads((folder / "run.json").read_text())
+        assert set(run) == {
+            "base_url",
+            "email",
+            "password",
+            "api_key",
+            "amqp_url",
+            "smtp_inbox_url",
+            "sms_inbox_url",
+        }
+        assert stat.S_IMODE((folder / "run.json").stat().st_mode) == 0o600
+        processes = json.loads((folder / "processes.json").read_text())
+        assert {"postgres", "rabbitmq", "sales", "sales-2", "gateway"} <= set(processes)
+        running.send_signal(signal.SIGTERM)
+        assert running.wait(40) == 0
+        port = Installation(folder).port("gateway")
+        assert (folder.parent / f"err {port}").read_text() == ""
+        output = (folder.parent / f"out {port}").read_text()
+        assert "Log in as admin@rapport.example" in output
+        assert not any(alive(entry["pid"]) for entry in processes.values())
+        eventually(lambda: processes_of(folder) == [], 3)
+
+    def test_leaves_nothing_behind_when_it_is_killed(
+        self, folder: Path, running: "subprocess.Popen[bytes]"
+    ) -> None:
+        processes = json.loads((folder / "processes.json").read_text())
+        port = Installation(folder).port("another")
+        assert start(folder, port).wait(20) == 1
+        errors = (folder.parent / f"err {port}").read_text()
+        assert errors.count("\n") == 1
+        assert "in use by a running stack" in errors
+        assert (folder / "run.json").exists()
+        running.kill()
+        eventually(lambda: not any(alive(entry["pid"]) for entry in processes.values()), 5)
+        eventually(lambda: processes_of(folder) == [], 5)
+
+
+@pytest.mark.server
+class TestLocalStack:
+    def test_restarts_a_killed_process_and_seeds_once(self, tmp_path: Path) -> None:
+        options = {"services": ("sales",), "seed_customers": 5, "crm": FAKE_CRM}
+        stack = LocalStack(tmp_path / "var", **options)
+        stack.start()
+        try:
+            for name in ("sales", "postgres"):
+                killed = stack.kill(name)
+                eventually(lambda name=name, killed=killed: stack.process(name).pid != killed)
+                stack.wait_ready(name)
+                assert not alive(killed)
+        finally:
+            stack.stop()
+        log = tmp_path / "var" / "log" / "seed.log"
+        assert log.read_text() == "seed --customers 5\n"
+        again = LocalStack(tmp_path / "var", **options)
+        again.start()
+        again.stop()
+        assert log.read_text() == "seed --customers 5\n"
+        assert again.addresses()["base_url"] == stack.addresses()["base_url"]
+
+    def test_fails_with_one_sentence_when_a_process_cannot_live(self, tmp_path: Path) -> None:
+        inherited = dict(os.environ) | {"FAKE_FAILURE": "sender"}
+        stack = LocalStack(tmp_path / "var", services=("sales",), crm=FAKE_CRM, inherited=inherited)
+        with pytest.raises(StartFailed, match=r"sender ended \(code 1\): Missing settings: EVERY"):
+            stack.start()
+        assert processes_of(tmp_path / "var") == []
