@@ -144,7 +144,7 @@ class ListStaff(ListQuery):
     """Staff in the actor's scope."""
 
     reply = page_of(Staff)
-    filters = {  # noqa: RUF012 - read-only, as in the base
+    filters = {
         "team_id": fields.UUID(),
         "email": fields.String(),
         "active": fields.Boolean(),
@@ -185,7 +185,7 @@ class AddStaff(Command):
 
 
 class ChangeStaff(Versioned):
-    """Change a member of staff. ``active: false`` ends all their sessions, as a new password does."""
+    """Change a member of staff. ``active: false`` and a new password end all sessions."""
 
     reply = Staff
     staff_id = fields.UUID(required=True)
@@ -223,7 +223,7 @@ class ListTeams(ListQuery):
     """All teams."""
 
     reply = page_of(Team)
-    filters = {"parent_id": fields.UUID(), "path": fields.String()}  # noqa: RUF012
+    filters = {"parent_id": fields.UUID(), "path": fields.String()}
     sorts = ("path", "name", "created_at", "updated_at")
     default_sort = "path"
 
@@ -427,7 +427,7 @@ class ListApiKeys(ListQuery):
     """All API keys, without their secrets."""
 
     reply = page_of(ApiKey)
-    filters = {"name": fields.String()}  # noqa: RUF012
+    filters = {"name": fields.String()}
     sorts = ("created_at", "name", "updated_at")
 
 

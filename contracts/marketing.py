@@ -1,8 +1,8 @@
 """Marketing: campaigns, the audience frozen into recipients, and what became of each."""
 
-from marshmallow import ValidationError, fields, validate, validates_schema
+from marshmallow import fields, validate
 
-from contracts.shapes import CHANNELS, LANGUAGES, Owned, Record, choice, country, moment, text
+from contracts.shapes import CHANNELS, LANGUAGES, Owned, choice, country, moment, text
 from crmkit.messages import Command, Event, Query, Reply, Versioned
 from crmkit.pages import ListQuery, page_of
 
@@ -32,17 +32,25 @@ RECIPIENT_STATES = (
 
 
 class AudienceFilter(Reply):
-    """Who is meant; each given fact must hold, any of the values listed will do."""
+    """Who is meant; each given fact must hold, any of the values listed will do.
 
-    languages = fields.List(choice(LANGUAGES), validate=validate.Length(max=10))
-    countries = fields.List(country(), validate=validate.Length(max=50))
-    lifecycle_stages = fields.List(text(50), validate=validate.Length(max=20))
-    tags = fields.List(text(50), validate=validate.Length(max=50))
-    kinds = fields.List(choice(("person", "organisation")), validate=validate.Length(max=2))
+    A fact that is left out does not matter. An empty list is refused: it could be read as nobody
+    and as everybody.
+    """
+
+    languages = fields.List(choice(LANGUAGES), validate=validate.Length(1, 10))
+    countries = fields.List(country(), validate=validate.Length(1, 50))
+    lifecycle_stages = fields.List(text(50), validate=validate.Length(1, 20))
+    tags = fields.List(text(50), validate=validate.Length(1, 50))
+    kinds = fields.List(choice(("person", "organisation")), validate=validate.Length(1, 2))
 
 
 class Content(Reply):
-    """What is sent in one language. ``{{ name }}`` stands for the customer's name, nothing else."""
+    """What is sent in one language. ``{{ name }}`` stands for the customer's name, nothing else.
+
+    An e-mail needs subject and body. A language without the text of a channel falls back to the
+    campaign's default language there.
+    """
 
     language = choice(LANGUAGES, required=True)
     subject = text(200)
@@ -106,23 +114,6 @@ class CreateCampaign(Command):
     )
     default_language = choice(LANGUAGES, required=True)
 
-    @validates_schema
-    def _default_is_written(self, data: dict[str, object], **_: object) -> None:
-        missing_in_default(data)
-
-
-def missing_in_default(data: dict[str, object]) -> None:
-    """ValidationError when a channel has no text in the default language."""
-    contents = {c["language"]: c for c in data["contents"]}  # type: ignore[attr-defined]
-    default = contents.get(data["default_language"], {})
-    needed = {"email": ("subject", "email_body"), "sms": ("sms_body",)}
-    for channel in data["channels"]:  # type: ignore[attr-defined]
-        for name in needed[channel]:
-            if not default.get(name):
-                raise ValidationError(
-                    f"The default language needs {name} for {channel}.", "contents"
-                )
-
 
 class GetCampaign(Query):
     """One campaign with its counts as of now."""
@@ -139,16 +130,14 @@ class ListCampaigns(ListQuery):
 
 
 class UpdateCampaign(Versioned):
-    """Change a draft: JSON Merge Patch, lists are replaced whole."""
+    """Change a draft: JSON Merge Patch, but audience and lists are replaced whole."""
 
     reply = Campaign
     campaign_id = fields.UUID(required=True)
     name = text(200)
     channels = fields.List(choice(CHANNELS), validate=validate.Length(1, 2))
     audience = fields.Nested(AudienceFilter, unknown="raise")
-    contents = fields.List(
-        fields.Nested(Content, unknown="raise"), validate=validate.Length(1, 5)
-    )
+    contents = fields.List(fields.Nested(Content, unknown="raise"), validate=validate.Length(1, 5))
     default_language = choice(LANGUAGES)
 
 
@@ -158,7 +147,10 @@ class _CampaignAction(Command):
 
 
 class LaunchCampaign(_CampaignAction):
-    """Freeze the audience and begin to send. Asking twice sends once."""
+    """Freeze the audience and begin to send. Asking twice sends once.
+
+    The audience is never wider than what the asker may see.
+    """
 
 
 class PauseCampaign(_CampaignAction):
@@ -174,11 +166,18 @@ class CancelCampaign(_CampaignAction):
 
 
 class AudiencePreview(Reply):
-    """How many would be reached, and why others would not."""
+    """How many would be reached by each channel, and why the other matching customers would not.
+
+    ``{"matching": 10, "reachable": {"email": 7}, "excluded": {"email": {"no_consent": 3}}}``
+    """
 
     matching = fields.Integer(required=True)
-    reachable = fields.Dict(keys=fields.String(), values=fields.Integer(), required=True)
-    excluded = fields.Dict(keys=fields.String(), values=fields.Integer(), required=True)
+    reachable = fields.Dict(keys=choice(CHANNELS), values=fields.Integer(), required=True)
+    excluded = fields.Dict(
+        keys=choice(CHANNELS),
+        values=fields.Dict(keys=fields.String(), values=fields.Integer()),
+        required=True,
+    )
 
 
 class PreviewAudience(Query):
@@ -188,9 +187,12 @@ class PreviewAudience(Query):
     campaign_id = fields.UUID(required=True)
 
 
-class Recipient(Record):
+class Recipient(Reply):
     """One customer on one channel of one campaign, in exactly one state."""
 
+    id = fields.UUID(required=True)
+    created_at = moment(required=True)
+    updated_at = moment(required=True)
     campaign_id = fields.UUID(required=True)
     customer_id = fields.UUID(required=True)
     channel = choice(CHANNELS, required=True)
@@ -200,9 +202,11 @@ class Recipient(Record):
 
 
 class ListRecipients(ListQuery):
-    """The recipients of campaigns."""
+    """The recipients of campaigns, the last ones first. Their ids grow with time."""
 
     reply = page_of(Recipient)
+    sorts = ("id",)
+    default_sort = "-id"
     filters = {
         "campaign_id": fields.UUID(),
         "customer_id": fields.UUID(),
@@ -216,6 +220,7 @@ class CustomerCampaign(Reply):
 
     id = fields.UUID(required=True)
     campaign_id = fields.UUID(required=True)
+    customer_id = fields.UUID(required=True)
     name = fields.String(required=True)
     channel = choice(CHANNELS, required=True)
     state = choice(RECIPIENT_STATES, required=True)
@@ -223,9 +228,11 @@ class CustomerCampaign(Reply):
 
 
 class ListCustomerCampaigns(ListQuery):
-    """The campaigns one customer was part of."""
+    """The campaigns customers were part of, the last ones first. Their ids grow with time."""
 
     reply = page_of(CustomerCampaign)
+    sorts = ("id",)
+    default_sort = "-id"
     filters = {"customer_id": fields.UUID()}
 
 
@@ -280,7 +287,8 @@ class HandedOff(Reply):
 class RecipientsHandedOff(Event):
     """A batch of at most 500 recipients of one channel goes to the sender, with the texts.
 
-    It carries addresses, so it stays out of the feed.
+    ``contents`` holds that channel's texts in the languages of these recipients and the default
+    one. It carries addresses, so it stays out of the feed.
     """
 
     aggregate = "batch"

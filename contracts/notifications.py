@@ -217,9 +217,7 @@ class MessagesReported(Event):
     feed = False
     report_id = fields.UUID(required=True)
     campaign_id = fields.UUID(required=True)
-    results = fields.List(
-        fields.Nested(Result), required=True, validate=validate.Length(1, 500)
-    )
+    results = fields.List(fields.Nested(Result), required=True, validate=validate.Length(1, 500))
 
 
 class MessageSent(Event):

@@ -16,9 +16,9 @@ from sqlalchemy import (
     Uuid,
     create_engine,
     exc,
+    false,
     func,
     insert,
-    literal,
     or_,
     select,
     text,
@@ -87,12 +87,14 @@ def visible(session: Session, model: Any) -> ColumnElement[bool]:
     who = actor(session)
     if who.scope == "all":
         return true()
+    # Without an id nothing is one's own: ``= null`` would become ``is null``, all that nobody owns.
+    mine: ColumnElement[bool] = false() if who.id is None else model.owner_id == who.id
     if who.scope == "own":
-        return or_(model.owner_id == who.id, literal(False))
+        return mine
     if who.scope == "team":
-        return or_(model.owner_id == who.id, model.team_path == who.team_path)
+        return or_(mine, model.team_path == who.team_path)
     # A path ends with a slash, so a prefix is a place in the tree. starts_with needs no escaping.
-    return or_(model.owner_id == who.id, func.starts_with(model.team_path, who.team_path))
+    return or_(mine, func.starts_with(model.team_path, who.team_path))
 
 
 class _HasId(Protocol):
