@@ -1,6 +1,7 @@
 """One owner's database: sessions, transactions, and doing a command or an event exactly once."""
 
 import logging
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ from sqlalchemy.orm.exc import StaleDataError
 from crmkit import codec, errors
 from crmkit.clock import now
 from crmkit.context import NOBODY, Actor, Context
+from crmkit.copies import Copy
 from crmkit.ids import new_id
 from crmkit.messages import Envelope
 from crmkit.tables import command
@@ -41,6 +43,9 @@ Result = TypeVar("Result")
 UseCase = Callable[..., Any]
 
 _ATTEMPTS = 3
+COPY_PATIENCE_SECONDS = (0.02, 0.04, 0.08, 0.16, 0.32)
+"""Whoever registers a customer and at once an opportunity for it is faster than the event between
+two services. A command that misses a copy is done again after these pauses before it is refused."""
 
 
 class Aggregate:
@@ -124,7 +129,9 @@ def fetch(
         query = query.with_for_update()
     row = session.scalars(query).one_or_none()
     if row is None:
-        raise missing(model.__name__)
+        refusal = missing(model.__name__)
+        refusal.may_come = issubclass(model, Copy)
+        raise refusal
     if if_match is not None and if_match != row.version:  # type: ignore[attr-defined]
         raise errors.stale(if_match, row.version)  # type: ignore[attr-defined]
     return row
@@ -249,6 +256,13 @@ class Work:
                     return use_case(session, **request)
                 return self._command(session, use_case, request)
 
+        for pause in COPY_PATIENCE_SECONDS:
+            try:
+                return _persist(once)
+            except errors.NotFound as refusal:
+                if not refusal.may_come:
+                    raise
+            time.sleep(pause)
         return _persist(once)
 
     def once(self, event: Envelope, use_case: UseCase) -> bool:

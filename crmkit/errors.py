@@ -38,9 +38,13 @@ class Invalid(CrmError):
 
 
 class NotFound(CrmError):
-    """Also said of a record that exists out of the actor's scope, so that ids cannot be probed."""
+    """Also said of a record that exists out of the actor's scope, so that ids cannot be probed.
+
+    ``may_come`` says that the record is a copy whose event may still be under way.
+    """
 
     status = 404
+    may_come = False
 
 
 class Forbidden(CrmError):

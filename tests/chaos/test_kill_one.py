@@ -54,6 +54,7 @@ def test_killing_it_loses_and_doubles_nothing(
         )
         for customer in customers
     ]
+    pid = stack.process(victim).pid
     killer = threading.Timer(0.15, stack.kill, (victim,))
     killer.start()
     orders: dict[str, Any] = {}
@@ -62,6 +63,7 @@ def test_killing_it_loses_and_doubles_nothing(
         orders[opportunity["customer_id"]] = won["order_id"]
         time.sleep(0.05)
     killer.join()
+    eventually(lambda: stack.process(victim).pid not in (None, pid))
     stack.wait_ready(victim, 60)
 
     for customer in customers:

@@ -1,0 +1,147 @@
+"""The table of the API against the contracts: nothing unguarded, nothing missing, names agree."""
+
+from collections import Counter
+
+import jsonschema
+import pytest
+
+from crmkit import catalog, codec
+from crmkit.messages import Command
+from gateway import openapi, schemas
+from gateway.api import rows
+from gateway.identity import rules
+from gateway.routes import LOGGED_IN, PUBLIC, Route, Table
+
+ROWS = list(rows())
+INTERNAL: frozenset[type[Command]] = frozenset()
+"""Commands of services that no HTTP endpoint sends, each with a reason beside it."""
+
+PUBLIC_ROWS = frozenset(("sign_in", "refresh_session", "get_survey", "answer_survey"))
+"""What anybody may send; whoever adds a row here has thought about it."""
+
+
+def named(row: Route) -> str:
+    return f"{row.method} {row.path}"
+
+
+each = pytest.mark.parametrize("row", ROWS, ids=named)
+
+
+class TestEveryRow:
+    @each
+    def test_names_a_permission_that_exists(self, row: Route):
+        assert row.permission in rules.PERMISSIONS | {PUBLIC, LOGGED_IN}
+
+    @each
+    def test_is_public_only_when_that_was_decided(self, row: Route):
+        assert (row.permission == PUBLIC) == (row.command.name in PUBLIC_ROWS)
+
+    @each
+    def test_has_a_summary_in_one_sentence(self, row: Route):
+        assert row.summary[0].isupper()
+        assert row.summary.endswith(".")
+        assert len(row.summary) <= 80
+
+    @each
+    def test_has_path_parameters_that_are_fields_of_its_command(self, row: Route):
+        declared = {one.data_key or name for name, one in row.command().fields.items()}
+        assert set(row.parameters) <= declared
+
+    @each
+    def test_writes_by_another_method_than_get(self, row: Route):
+        assert not (row.method == "GET" and row.command.changes)
+
+    @each
+    def test_guards_changes_of_a_record_by_its_version(self, row: Route):
+        if row.method == "PATCH":
+            assert row.versioned
+
+    @each
+    def test_lies_under_a_version_in_plural_nouns(self, row: Route):
+        assert row.path.startswith("/v1/")
+        assert row.path == row.path.lower()
+        assert not row.path.endswith("/")
+
+    @each
+    def test_has_a_reply_that_can_be_described(self, row: Route):
+        assert row.command.reply is not None
+
+    @each
+    def test_is_done_in_the_gateway_only_if_it_owns_the_data(self, row: Route):
+        ours = row.local is not None or row.handler is not None
+        assert ours == (row.command.owner == catalog.GATEWAY)
+
+    @each
+    def test_runs_the_use_case_of_its_commands_name(self, row: Route):
+        if row.local is not None:
+            assert row.local.__name__ == row.command.name
+
+
+class TestTheTable:
+    def test_has_no_two_rows_for_one_address(self):
+        Table(ROWS)
+
+    def test_has_one_row_for_every_command(self):
+        rows_of = Counter(row.command for row in ROWS)
+        all_commands = {c for owner in catalog.owners() for c in catalog.commands(owner)}
+        expected = dict.fromkeys(all_commands - INTERNAL, 1)
+        assert {c.name: n for c, n in rows_of.items()} == {c.name: n for c, n in expected.items()}
+
+    def test_gives_every_command_a_name_of_its_own(self):
+        names = Counter(row.command.name for row in ROWS)
+        assert [name for name, count in names.items() if count > 1] == []
+
+    def test_shows_every_permission_in_some_row(self):
+        used = {row.permission for row in ROWS} | {"events.personal"}
+        assert sorted(rules.PERMISSIONS - used) == []
+
+    @pytest.mark.parametrize("owner", catalog.services())
+    def test_agrees_with_the_methods_of_each_service(self, owner: str):
+        methods = set(vars(catalog.service_class(owner)))
+        assert {command.name for command in catalog.commands(owner)} <= methods
+
+
+class TestTheDescription:
+    document = codec.loads(codec.dumps(openapi.document(ROWS, "/")))
+
+    def test_describes_every_row(self):
+        described = {
+            f"{method.upper()} {path}"
+            for path, methods in self.document["paths"].items()
+            for method in methods
+        }
+        assert described == {named(row) for row in ROWS}
+
+    def test_refers_to_nothing_that_is_not_there(self):
+        for reference in set(_references(self.document)):
+            at = self.document
+            for step in reference.removeprefix("#/").split("/"):
+                at = at[step]
+
+    def test_holds_valid_schemas_only(self):
+        for schema in self.document["components"]["schemas"].values():
+            jsonschema.Draft202012Validator.check_schema(schema)
+
+    @each
+    def test_has_examples_that_fit(self, row: Route):
+        for command_or_reply in (row.command, row.command.reply):
+            components = schemas.Components()
+            reference = components.reference(command_or_reply)
+            whole = {**reference, "components": {"schemas": components.schemas}}
+            apart = frozenset((*row.parameters, "if_match"))
+            request = command_or_reply is row.command
+            example = schemas.sample(command_or_reply, without=apart if request else frozenset())
+            if request:
+                example |= dict.fromkeys(row.parameters, schemas.ID)
+                if "role" in row.parameters:
+                    example["role"] = "auditor"
+            jsonschema.Draft202012Validator(whole).validate(codec.loads(codec.dumps(example)))
+
+
+def _references(value: object) -> list[str]:
+    if isinstance(value, dict):
+        own = [value["$ref"]] if isinstance(value.get("$ref"), str) else []
+        return own + [one for inner in value.values() for one in _references(inner)]
+    if isinstance(value, list):
+        return [one for inner in value for one in _references(inner)]
+    return []
