@@ -171,6 +171,14 @@ class RecordConsent(Command):
     proof = text(2000, required=True)
 
 
+class TransferCustomer(Command):
+    """Give a customer to a colleague, whose team then sees it. To its owner changes nothing."""
+
+    reply = Customer
+    customer_id = fields.UUID(required=True)
+    owner_id = fields.UUID(required=True)
+
+
 class _CustomerFacts(Event):
     """What the other services keep a copy of. ``consents`` lists channels open to marketing."""
 

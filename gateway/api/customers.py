@@ -25,4 +25,11 @@ ROUTES = [
         _WRITE,
         "Note what a customer agreed to or withdrew.",
     ),
+    Route(
+        "POST",
+        f"{_ONE}/actions/transfer",
+        contract.TransferCustomer,
+        _WRITE,
+        "Give a customer to a colleague.",
+    ),
 ]

@@ -96,6 +96,19 @@ def record_consent(session: Session, *, customer_id: UUID, **consent: Any) -> An
     return _shown(customer)
 
 
+def transfer(session: Session, *, customer_id: UUID, owner_id: UUID) -> Any:
+    """Give the customer to a colleague and announce it; the customer.
+
+    A second time changes nothing. NotFound if there is no such customer or active colleague.
+    """
+    customer = fetch(session, Customer, customer_id, lock=True)
+    if customer.owner_id != owner_id:
+        colleague = _colleague(session, owner_id)
+        customer.owner_id, customer.team_path = colleague.id, colleague.team_path
+        _announce(session, customer, ["owner_id", "team_path"])
+    return _shown(customer)
+
+
 def advance_on_opportunity(session: Session, event: Envelope) -> None:
     """A chance to sell makes a suspect a prospect."""
     customer = fetch(session, Customer, event.data["customer_id"], lock=True)
@@ -128,10 +141,15 @@ def _ownership(session: Session, owner_id: UUID | None) -> dict[str, Any]:
     who = actor(session)
     if owner_id is None or owner_id == who.id:
         return {"owner_id": who.id if who.kind == "staff" else None, "team_path": who.team_path}
-    colleague = session.get(Colleague, owner_id)
+    colleague = _colleague(session, owner_id)
+    return {"owner_id": colleague.id, "team_path": colleague.team_path}
+
+
+def _colleague(session: Session, identity: UUID) -> Colleague:
+    colleague = session.get(Colleague, identity)
     if colleague is None or not colleague.active:
         raise missing("colleague")
-    return {"owner_id": colleague.id, "team_path": colleague.team_path}
+    return colleague
 
 
 def _rename(customer: Customer, name: dict[str, Any]) -> None:

@@ -35,6 +35,10 @@ class CustomersService:
     def record_consent(self, **request: Any) -> Any:
         return self.db.run(customers.record_consent, **request)
 
+    @command(contract.TransferCustomer)
+    def transfer_customer(self, **request: Any) -> Any:
+        return self.db.run(customers.transfer, **request)
+
     @subscribe(sales.OpportunityCreated)
     def on_opportunity_created(self, event: Envelope) -> None:
         self.db.once(event, customers.advance_on_opportunity)

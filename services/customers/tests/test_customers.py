@@ -1,6 +1,7 @@
 """Customers: registering, finding, changing, and what orders make of them."""
 
 from typing import Any
+from uuid import UUID
 
 import pytest
 from sqlalchemy import select
@@ -206,27 +207,55 @@ class TestLifecycle:
         assert facts["to_stage"] == "first_buyer"
 
 
+def hear_of(session: Session, staff_id: UUID, team_path: str, *, version: int = 1) -> None:
+    facts = {
+        "staff_id": staff_id,
+        "name": "박지훈",
+        "email": "park@rapport.example",
+        "language": "ko",
+        "team_id": new_id(),
+        "team_path": team_path,
+        "roles": ["sales"],
+        "capacity": 5,
+        "active": True,
+    }
+    event = envelope(gateway.StaffChanged, facts, version=version)
+    customers.keep_colleague(session, event)
+
+
+class TestTransfer:
+    def test_the_new_owners_team_sees_the_customer(self, session: Session) -> None:
+        customer, colleague = register(session), new_id()
+        hear_of(session, colleague, "/hq/tokyo/")
+        customers.transfer(session, customer_id=customer["id"], owner_id=colleague)
+        act_as(session, staff("team", "/hq/tokyo/"))
+        assert customers.get(session, customer_id=customer["id"])["owner_id"] == colleague
+
+    def test_a_second_time_announces_nothing(self, session: Session) -> None:
+        customer, colleague = register(session), new_id()
+        hear_of(session, colleague, "/hq/tokyo/")
+        for _ in range(2):
+            customers.transfer(session, customer_id=customer["id"], owner_id=colleague)
+        (facts,) = announced(session, contract.CustomerUpdated)
+        assert facts["changed"] == ["owner_id", "team_path"]
+
+    def test_a_customer_out_of_scope_cannot_be_given_away(self, session: Session) -> None:
+        customer = register(session)
+        act_as(session, staff("own", "/hq/tokyo/"))
+        with pytest.raises(NotFound, match="customer_not_found"):
+            customers.transfer(session, customer_id=customer["id"], owner_id=new_id())
+
+    def test_refuses_a_colleague_nobody_knows(self, session: Session) -> None:
+        customer = register(session)
+        with pytest.raises(NotFound, match="colleague_not_found"):
+            customers.transfer(session, customer_id=customer["id"], owner_id=new_id())
+
+
 class TestKeepColleague:
     def test_old_news_does_not_overwrite_newer(self, session: Session) -> None:
         staff_id = new_id()
-
-        def news(team_path: str, version: int) -> None:
-            facts = {
-                "staff_id": staff_id,
-                "name": "박지훈",
-                "email": "park@rapport.example",
-                "language": "ko",
-                "team_id": new_id(),
-                "team_path": team_path,
-                "roles": ["sales"],
-                "capacity": 5,
-                "active": True,
-            }
-            event = envelope(gateway.StaffChanged, facts, version=version)
-            customers.keep_colleague(session, event)
-
-        news("/hq/tokyo/", 3)
-        news("/hq/seoul/", 2)
+        hear_of(session, staff_id, "/hq/tokyo/", version=3)
+        hear_of(session, staff_id, "/hq/seoul/", version=2)
         act_as(session, SYSTEM)
         customer = register(session, owner_id=str(staff_id))
         assert customer["team_path"] == "/hq/tokyo/"
