@@ -37,12 +37,6 @@ _oldest = Gauge(
     ["owner"],
     registry=registry,
 )
-_messages = Counter(
-    "crm_messages_total",
-    "Messages handed to a provider, by channel and what became of them.",
-    ["channel", "status"],
-    registry=registry,
-)
 
 
 def outcome(error: BaseException | None) -> str:
@@ -75,11 +69,6 @@ def relayed(owner: str, count: int) -> None:
 def oldest_waiting(owner: str, seconds: float) -> None:
     """Say how long the oldest unsent event has waited."""
     _oldest.labels(owner).set(seconds)
-
-
-def message_sent(channel: str, status: str, count: int = 1) -> None:
-    """Count messages handed to a provider."""
-    _messages.labels(channel, status).inc(count)
 
 
 def page() -> bytes:

@@ -7,6 +7,7 @@ and fields are refused, never ignored.
 import base64
 import hashlib
 import hmac
+import operator as comparing
 from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from typing import Any, ClassVar
@@ -14,7 +15,8 @@ from uuid import UUID
 
 from marshmallow import ValidationError, fields, validate
 from marshmallow.fields import Field
-from sqlalchemy import ColumnElement, Select, and_, func, or_, select
+from sqlalchemy import ColumnElement, Select, func, literal, select, tuple_
+from sqlalchemy.exc import ArgumentError
 from sqlalchemy.orm import Session
 
 from crmkit import codec
@@ -163,25 +165,29 @@ def _condition(
         raise Invalid(
             "invalid_query", "The list cannot be asked that way.", {f"filter.{name}": sentences}
         ) from None
-    comparisons = {
-        "eq": column == typed,
-        "ne": column != typed,
-        "gt": column > typed,
-        "gte": column >= typed,
-        "lt": column < typed,
-        "lte": column <= typed,
-    }
-    condition: ColumnElement[bool] = comparisons[operator]
-    return condition
+    try:
+        return _COMPARISONS[operator](column, typed)
+    except ArgumentError:  # of truth values, which have no order
+        raise _refused(f"filter.{name}", f"Cannot be compared by {operator}.") from None
+
+
+_COMPARISONS: dict[str, Callable[[Any, Any], ColumnElement[bool]]] = {
+    "eq": comparing.eq,
+    "ne": comparing.ne,
+    "gt": comparing.gt,
+    "gte": comparing.ge,
+    "lt": comparing.lt,
+    "lte": comparing.le,
+}
 
 
 def _after(
     key: ColumnElement[Any], tie: ColumnElement[Any], at: tuple[Any, UUID], *, descending: bool
 ) -> ColumnElement[bool]:
-    value, identity = at
-    if descending:
-        return or_(key < value, and_(key == value, tie < identity))
-    return or_(key > value, and_(key == value, tie > identity))
+    # One comparison of rows, which PostgreSQL answers by a range of the index.
+    place, mark = tuple_(key, tie), tuple_(literal(at[0], key.type), literal(at[1], tie.type))
+    after: ColumnElement[bool] = place < mark if descending else place > mark
+    return after
 
 
 def _mark(contract: type[ListQuery], sort: tuple[str, bool], asked: Mapping[str, Any]) -> str:
