@@ -96,7 +96,7 @@ class MailInbox(httpx.Client):
     def to(self, address: str) -> list[Json]:
         """The mails to an address, oldest first, each with its text."""
         listed = self.get("/api/messages", params={"to": address, "limit": 200}).json()
-        whole = [self.get(f"/api/messages/{one['id']}").json() for one in listed["items"]]
+        whole = [self.get(f"/api/messages/{one['id']}").json() for one in listed["messages"]]
         return sorted(whole, key=lambda mail: mail["id"])
 
     def one_to(self, address: str, *, about: str = "", seconds: float = 15) -> Json:

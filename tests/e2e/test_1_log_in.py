@@ -5,7 +5,7 @@ from tests.talking import Api
 
 def test_a_login_gives_tokens_that_work(api: Api) -> None:
     me = api.read("/v1/me")
-    assert me["email"] == "admin@rapport.example"
+    assert me["staff"]["email"] == "admin@rapport.example"
 
 
 def test_a_wrong_password_is_refused_in_the_one_error_format(api: Api) -> None:
