@@ -1,6 +1,7 @@
 """One whole Rapport of the tests' own, on private ports, for integration and end-to-end tests."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -8,6 +9,14 @@ from crmkit.local.stack import LocalStack
 from tests.talking import Api, MailInbox
 
 DEMO_CUSTOMERS = 60
+HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whatever here asks for the stack needs servers."""
+    for item in items:
+        if HERE in item.path.parents and "stack" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.server)
 
 
 @pytest.fixture(scope="session")

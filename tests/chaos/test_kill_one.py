@@ -14,7 +14,16 @@ from crmkit.testing import eventually
 from tests.talking import Api, Json, MailInbox, email_of
 
 WINS = 12
-VICTIMS = ("customers", "sales", "notifications", "relay", "sender", "gateway", "rabbitmq", "postgres")
+VICTIMS = (
+    "customers",
+    "sales",
+    "notifications",
+    "relay",
+    "sender",
+    "gateway",
+    "rabbitmq",
+    "postgres",
+)
 
 
 def persistent(api: Api, path: str, body: Json) -> Json:

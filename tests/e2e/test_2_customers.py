@@ -8,10 +8,10 @@ import pytest
 from tests.talking import Api
 
 PEOPLE = {
-    "ko": ({"family": "남궁", "given": "하늘"}, "KR", "010-2345-7181", ["궁하", "남", "ㄴㄱ", "7181"]),
-    "ja": ({"family": "小鳥遊", "given": "蓮"}, "JP", "090-1234-7282", ["鳥遊", "蓮", "7282"]),
-    "zh-Hans": ({"family": "歐陽", "given": "晓"}, "CN", "139 1234 7383", ["欧阳", "晓", "7383"]),
-    "en": ({"family": "Featherstone", "given": "Zoë"}, "US", "+1 415 555 0184", ["thersto", "0184"]),
+    "ko": (("남궁", "하늘"), "KR", "010-2345-7181", ["궁하", "남", "ㄴㄱ", "7181"]),
+    "ja": (("小鳥遊", "蓮"), "JP", "090-1234-7282", ["鳥遊", "蓮", "7282"]),
+    "zh-Hans": (("歐陽", "晓"), "CN", "139 1234 7383", ["欧阳", "晓", "7383"]),
+    "en": (("Featherstone", "Zoë"), "US", "+1 415 555 0184", ["thersto", "0184"]),
 }
 
 
@@ -19,7 +19,7 @@ PEOPLE = {
 def test_a_customer_is_found_by_any_part_of_the_name_and_the_end_of_the_phone(
     api: Api, language: str
 ) -> None:
-    name, country, phone, parts = PEOPLE[language]
+    (family, given), country, phone, parts = PEOPLE[language]
     email = f"{uuid.uuid4().hex[:12]}@customers.example"
     points: list[dict[str, Any]] = [
         {"kind": "phone", "value": phone},
@@ -28,7 +28,7 @@ def test_a_customer_is_found_by_any_part_of_the_name_and_the_end_of_the_phone(
     customer = api.create(
         "/v1/customers",
         kind="person",
-        name=name,
+        name={"family": family, "given": given},
         language=language,
         country=country,
         contact_points=points,
@@ -54,7 +54,8 @@ def test_a_change_needs_the_version_that_was_seen(api: Api) -> None:
 
 
 def test_the_same_key_registers_one_customer(api: Api) -> None:
-    body = {"kind": "organisation", "name": {"full": "㈜한빛상사"}, "language": "ko", "country": "KR"}
+    name = {"full": "㈜한빛상사"}
+    body = {"kind": "organisation", "name": name, "language": "ko", "country": "KR"}
     key = str(uuid.uuid4())
     first = api.answer("POST", "/v1/customers", body, Idempotency_Key=key)
     second = api.answer("POST", "/v1/customers", body, Idempotency_Key=key)

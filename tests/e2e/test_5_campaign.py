@@ -22,9 +22,7 @@ def test_a_campaign_reaches_those_who_agreed_and_accounts_for_everybody(
         ],
         consents=[{"channel": "email", **consent}, {"channel": "sms", **consent}],
     )
-    mail_only = api.new_customer(
-        tags=[tag], name={"full": "Ann Lee"}, language="en", country="US"
-    )
+    mail_only = api.new_customer(tags=[tag], name={"full": "Ann Lee"}, language="en", country="US")
     nobody = api.new_customer(tags=[tag], consents=[])
     campaign = api.create(
         "/v1/campaigns",

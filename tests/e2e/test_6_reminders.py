@@ -19,9 +19,7 @@ def inbox(api: Api, reminder: Json) -> list[Json]:
 def test_a_reminder_reaches_inbox_and_mail_once(api: Api, mails: MailInbox) -> None:
     for kind in ("follow_up", "birthday", "contract_expiry", "payment_due"):
         title = f"{kind} {in_seconds(0)}"
-        reminder = api.create(
-            "/v1/reminders", kind=kind, title=title, due_at=in_seconds(1)
-        )
+        reminder = api.create("/v1/reminders", kind=kind, title=title, due_at=in_seconds(1))
         path = f"/v1/reminders/{reminder['id']}"
         fired = api.until(path, lambda r: r["fired_at"] is not None)
         assert fired["status"] in ("fired", "armed")

@@ -159,9 +159,7 @@ class TestForgery:
         with pytest.raises(pika.exceptions.ChannelClosedByBroker, match="user_id"):
             marketing.publish("", ORDER_QUEUE, body, user_id="sales")
 
-    def test_an_event_from_anybody_but_its_owner_has_no_effect(
-        self, acting: Any, api: Api
-    ) -> None:
+    def test_an_event_from_anybody_but_its_owner_has_no_effect(self, acting: Any, api: Api) -> None:
         customer = api.new_customer()
         marketing, sales = acting("marketing"), acting("sales")
         marketing.publish("", ORDER_QUEUE, marketing.order(customer["id"]))
@@ -221,7 +219,9 @@ class TestRelay:
         ):
             lower = late.execute(insert, (facts,)).fetchone()
             higher = early.execute(insert, (facts,)).fetchone()
-            assert lower and higher and lower[0] < higher[0]
+            assert lower
+            assert higher
+            assert lower[0] < higher[0]
             early.commit()
             eventually(lambda: published(watch, higher[0]))
             late.commit()
