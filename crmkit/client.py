@@ -48,9 +48,11 @@ class Breaker:
             self.open_until = time.monotonic() + OPEN_SECONDS
         self.in_flight += 1
 
-    def leave(self, *, answered: bool) -> None:
-        """Give the place back and note whether the service answered."""
+    def leave(self, *, answered: bool | None) -> None:
+        """Give the place back and note whether the service answered; None when nobody waited."""
         self.in_flight -= 1
+        if answered is None:
+            return
         if answered:
             self.failures, self.open_until = 0, 0.0
             return
@@ -166,10 +168,8 @@ class Client:
             raise Unavailable("bus_unavailable", f"The bus: {trouble}.", {"retry_after": 1})
         breaker = self._breakers.setdefault(command.owner, Breaker())
         breaker.enter(command.owner)
-        answered = False
-        number = str(next(self._numbers))
-        future: asyncio.Future[Encoded] = asyncio.get_running_loop().create_future()
-        self._pending[number] = future
+        answered: bool | None = None
+        number, future = self._expect()
         try:
             headers = to_headers(replace(context, deadline=epoch_ms() + int(seconds * 1000)))
             self._publish(link.user, command, request, headers, number, seconds)
@@ -177,6 +177,7 @@ class Client:
             answered = True
             return answer
         except TimeoutError:
+            answered = False
             raise _unavailable(command.owner, "did not answer in time") from None
         except Exception as error:
             answered = not (isinstance(error, Unavailable) and "service" in error.details)
@@ -184,6 +185,12 @@ class Client:
         finally:
             self._pending.pop(number, None)
             breaker.leave(answered=answered)
+
+    def _expect(self) -> tuple[str, "asyncio.Future[Encoded]"]:
+        """A new correlation id, and what will hold the reply to it."""
+        number = str(next(self._numbers))
+        future = self._pending[number] = asyncio.get_running_loop().create_future()
+        return number, future
 
     def _publish(
         self,

@@ -27,5 +27,5 @@ def keep(session: Session, model: Any, event: Envelope, **facts: Any) -> bool:
         set_={name: statement.excluded[name] for name in values if name != "id"},
         where=func.coalesce(model.as_of_version, 0) < event.version,
     )
-    result = session.execute(statement)
-    return bool(result.rowcount)  # type: ignore[attr-defined]
+    # SQLAlchemy keeps no row count of an insert; the id comes back only if a row was written.
+    return session.execute(statement.returning(model.id)).first() is not None

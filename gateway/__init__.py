@@ -1,0 +1,1 @@
+"""The HTTP API: authentication, permissions, routing to the owners of the data, documentation."""

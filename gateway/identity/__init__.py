@@ -1,0 +1,1 @@
+"""Who may enter: staff, teams, roles, sessions and API keys."""

@@ -1,0 +1,192 @@
+"""Use cases of staff."""
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import false, func, or_, select, true
+from sqlalchemy.orm import Session
+from sqlalchemy.sql import ColumnElement
+
+from contracts import gateway as contract
+from crmkit import pages
+from crmkit.db import actor, fetch, missing
+from crmkit.errors import Conflict, Forbidden, Invalid, stale
+from crmkit.ids import new_id
+from crmkit.outbox import emit
+from gateway.identity import families, passwords, rules
+from gateway.identity.models import Staff, Team
+from gateway.identity.roles import grants_of, known, refuse_more_than_own
+
+COLUMNS: dict[str, Any] = {
+    "id": Staff.id,
+    "version": Staff.version,
+    "name": Staff.name,
+    "email": Staff.email,
+    "language": Staff.language,
+    "team_id": Staff.team_id,
+    "team_path": Staff.team_path,
+    "roles": Staff.roles,
+    "capacity": Staff.capacity,
+    "active": Staff.active,
+    "created_at": Staff.created_at,
+    "updated_at": Staff.updated_at,
+}
+
+
+def shown(staff: Staff) -> dict[str, Any]:
+    """The member of staff as colleagues see them."""
+    return {name: getattr(staff, name) for name in COLUMNS}
+
+
+def _facts(staff: Staff) -> dict[str, Any]:
+    names = ("name", "email", "language", "team_id", "team_path", "roles", "capacity", "active")
+    return {"staff_id": staff.id} | {name: getattr(staff, name) for name in names}
+
+
+def _visible(session: Session) -> ColumnElement[bool]:
+    """Staff in the actor's scope; everybody is in their own."""
+    who = actor(session)
+    place = {
+        "all": true(),
+        "subtree": func.starts_with(Staff.team_path, who.team_path),
+        "team": Staff.team_path == who.team_path,
+        "own": false(),
+    }
+    return or_(Staff.id == who.id, place[who.scope])
+
+
+def list_staff(session: Session, **asked: Any) -> dict[str, Any]:
+    """A page of the staff in the actor's scope."""
+    statement = select(Staff).where(_visible(session))
+    return pages.page(session, statement, contract.ListStaff, COLUMNS, asked)
+
+
+def get_staff(session: Session, *, staff_id: UUID) -> dict[str, Any]:
+    """One member of staff; NotFound."""
+    return shown(_found(session, staff_id))
+
+
+def _found(session: Session, staff_id: UUID, *, lock: bool = False) -> Staff:
+    query = select(Staff).where(Staff.id == staff_id, _visible(session))
+    found = session.scalars(query.with_for_update() if lock else query).one_or_none()
+    if found is None:
+        raise missing("Staff")
+    return found
+
+
+def add_staff(
+    session: Session,
+    *,
+    name: str,
+    email: str,
+    team_id: UUID,
+    roles: list[str],
+    language: str = "en",
+    capacity: int = 20,
+    password: str | None = None,
+    id: UUID | None = None,
+) -> dict[str, Any]:
+    """Take somebody on; Conflict when the address or the id is taken."""
+    identity = id or new_id()
+    _refuse_taken(session, email=email, or_id=identity)
+    staff = Staff(
+        id=identity,
+        name=name,
+        email=email.lower(),
+        language=language,
+        capacity=capacity,
+        active=True,
+        event_number=0,
+    )
+    _move(session, staff, team_id)
+    _give(session, staff, roles)
+    if password is not None:
+        _set_password(staff, password)
+    session.add(staff)
+    emit(session, contract.StaffJoined, staff, _facts(staff))
+    return shown(staff)
+
+
+def change_staff(
+    session: Session, *, staff_id: UUID, if_match: int | None = None, **changes: Any
+) -> dict[str, Any]:
+    """Change a member of staff and announce it; what makes no difference announces nothing.
+
+    Forbidden when they may do more than the actor, or would after it.
+    """
+    staff = _found(session, staff_id, lock=True)
+    if if_match is not None and if_match != staff.version:
+        raise stale(if_match, staff.version)
+    refuse_more_than_own(session, grants_of(session, staff.roles))
+    before, was_active = _facts(staff), staff.active
+    _apply(session, staff, changes)
+    if not staff.active or "password" in changes:
+        families.end_all(session, staff.id, "left" if not staff.active else "password_changed")
+    session.flush()
+    if was_active and not staff.active:
+        left = {"staff_id": staff.id, "team_path": staff.team_path}
+        emit(session, contract.StaffLeft, staff, left)
+    elif _facts(staff) != before:
+        emit(session, contract.StaffChanged, staff, _facts(staff))
+    return shown(staff)
+
+
+def _apply(session: Session, staff: Staff, changes: dict[str, Any]) -> None:
+    for name in ("name", "language", "capacity", "active"):
+        if name in changes:
+            setattr(staff, name, changes[name])
+    if "email" in changes and changes["email"].lower() != staff.email:
+        _refuse_taken(session, email=changes["email"])
+        staff.email = changes["email"].lower()
+    if "team_id" in changes:
+        _move(session, staff, changes["team_id"])
+    if "roles" in changes:
+        _give(session, staff, changes["roles"])
+    if "password" in changes:
+        _set_password(staff, changes["password"])
+
+
+def _refuse_taken(session: Session, *, email: str, or_id: UUID | None = None) -> None:
+    query = select(Staff.id).where(or_(Staff.email == email.lower(), Staff.id == or_id))
+    if session.scalar(query.limit(1)) is not None:
+        raise Conflict("staff_exists", "Somebody has that e-mail address or id already.")
+
+
+def _move(session: Session, staff: Staff, team_id: UUID) -> None:
+    team, who = fetch(session, Team, team_id), actor(session)
+    if not rules.covers(who.scope, who.team_path, team.path):
+        raise missing("Team")
+    staff.team_id, staff.team_path = team.id, team.path
+
+
+def _give(session: Session, staff: Staff, names: list[str]) -> None:
+    rules_by_name = known(session, names)
+    unknown = sorted(set(names) - rules_by_name.keys())
+    if unknown:
+        sentence = f"Unknown: {', '.join(unknown)}."
+        raise Invalid("invalid", "Some fields need attention.", {"roles": [sentence]})
+    refuse_more_than_own(session, rules.grants(names, rules_by_name))
+    staff.roles = sorted(set(names))
+
+
+def _set_password(staff: Staff, password: str) -> None:
+    words = [*staff.name.split(), *staff.email.replace("@", ".").split(".")]
+    problem = rules.weakness(password, words)
+    if problem:
+        raise Invalid("invalid", "Some fields need attention.", {"password": [problem]})
+    staff.password_hash = passwords.hashed(password)
+
+
+def change_password(
+    session: Session, *, current_password: str, new_password: str
+) -> dict[str, Any]:
+    """Replace one's own password and end all sessions; Forbidden when the current one is wrong."""
+    staff = session.scalars(
+        select(Staff).where(Staff.id == actor(session).id).with_for_update()
+    ).one_or_none()
+    if staff is None or not passwords.fits(current_password, staff.password_hash):
+        raise Forbidden("wrong_password", "The current password is not that.")
+    _set_password(staff, new_password)
+    families.end_all(session, staff.id, "password_changed")
+    session.flush()
+    return shown(staff)

@@ -1,0 +1,81 @@
+"""Use cases of teams."""
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from contracts import gateway as contract
+from crmkit import pages
+from crmkit.db import fetch
+from crmkit.errors import Conflict
+from crmkit.ids import new_id
+from crmkit.outbox import emit
+from gateway.identity.models import Team
+
+COLUMNS: dict[str, Any] = {
+    "id": Team.id,
+    "version": Team.version,
+    "parent_id": Team.parent_id,
+    "name": Team.name,
+    "path": Team.path,
+    "created_at": Team.created_at,
+    "updated_at": Team.updated_at,
+}
+
+
+def shown(team: Team) -> dict[str, Any]:
+    """The team as its readers see it."""
+    return {name: getattr(team, name) for name in COLUMNS}
+
+
+def _facts(team: Team) -> dict[str, Any]:
+    return {
+        "team_id": team.id,
+        "parent_id": team.parent_id,
+        "name": team.name,
+        "path": team.path,
+    }
+
+
+def list_teams(session: Session, **asked: Any) -> dict[str, Any]:
+    """A page of teams."""
+    return pages.page(session, select(Team), contract.ListTeams, COLUMNS, asked)
+
+
+def get_team(session: Session, *, team_id: UUID) -> dict[str, Any]:
+    """One team; NotFound."""
+    return shown(fetch(session, Team, team_id))
+
+
+def create_team(
+    session: Session,
+    *,
+    name: str,
+    slug: str,
+    parent_id: UUID | None = None,
+    id: UUID | None = None,
+) -> dict[str, Any]:
+    """Set up a team below its parent; Conflict when the path is taken."""
+    above = fetch(session, Team, parent_id).path if parent_id else "/"
+    path = f"{above}{slug}/"
+    identity = id or new_id()
+    taken = session.scalar(select(Team.id).where((Team.path == path) | (Team.id == identity)))
+    if taken is not None:
+        raise Conflict("team_exists", f"There is a team at {path} or with that id already.")
+    team = Team(id=identity, name=name, parent_id=parent_id, path=path, event_number=0)
+    session.add(team)
+    emit(session, contract.TeamCreated, team, _facts(team))
+    return shown(team)
+
+
+def change_team(
+    session: Session, *, team_id: UUID, name: str, if_match: int | None = None
+) -> dict[str, Any]:
+    """Rename a team; the same name again announces nothing."""
+    team = fetch(session, Team, team_id, lock=True, if_match=if_match)
+    if team.name != name:
+        team.name = name
+        emit(session, contract.TeamChanged, team, _facts(team))
+    return shown(team)

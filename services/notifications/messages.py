@@ -1,0 +1,187 @@
+"""Asking for single messages when something happened, and looking at the ledger."""
+
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import or_, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from contracts import notifications as contract
+from crmkit.clock import now
+from crmkit.db import actor, one, visible
+from crmkit.ids import new_id
+from crmkit.messages import Envelope
+from crmkit.pages import page
+from services.notifications import rules, templates, wording
+from services.notifications.models import Colleague, Customer, Message
+from services.notifications.people import customer_of, time_zone
+
+COLUMNS = {name: getattr(Message, name) for name in contract.Message().fields}
+
+
+def get(session: Session, *, message_id: UUID) -> dict[str, Any]:
+    """One message; NotFound."""
+    columns = (column.label(name) for name, column in COLUMNS.items())
+    return one(session, _seen(session, *columns).where(Message.id == message_id), "message")
+
+
+def find(session: Session, **asked: Any) -> dict[str, Any]:
+    """A page of messages."""
+    return page(session, _seen(session, Message.id), contract.ListMessages, COLUMNS, asked)
+
+
+def _seen(session: Session, *columns: Any) -> Any:
+    """Messages to customers the actor may see, and to the actor."""
+    who = actor(session)
+    query = select(*columns)
+    if who.scope == "all":
+        return query
+    query = query.join(Customer, Customer.id == Message.customer_id, isouter=True)
+    return query.where(or_(visible(session, Customer), Message.staff_id == who.id))
+
+
+def confirm_order(session: Session, event: Envelope) -> None:
+    """Tell the customer that the order has arrived."""
+    facts = event.data
+    customer = customer_of(session, facts["customer_id"])
+    language, total = customer.language, facts["total"]
+    due_on = facts["payment_due_on"]
+    _to_customer(
+        session,
+        customer,
+        "order_confirmation",
+        purpose="transactional",
+        dedupe_key=f"order:{facts['order_id']}",
+        values={
+            "number": facts["number"],
+            "ordered_on": wording.local_day(facts["submitted_at"], time_zone(language), language),
+            "lines": "\n".join(_order_line(line, language) for line in facts["lines"]),
+            "total": _money(total, language),
+            "payment_due_on": wording.day(due_on, language) if due_on else "",
+        },
+    )
+
+
+def acknowledge_ticket(session: Session, event: Envelope) -> None:
+    """Tell the customer that somebody will see to it."""
+    facts = event.data
+    _to_customer(
+        session,
+        customer_of(session, facts["customer_id"]),
+        "ticket_opened",
+        purpose="service",
+        dedupe_key=f"ticket:{facts['ticket_id']}",
+        values={"number": facts["number"], "subject": facts["subject"]},
+    )
+
+
+def ask_survey(session: Session, event: Envelope) -> None:
+    """Tell the customer what came of it and ask how content they are."""
+    facts = event.data
+    customer = customer_of(session, facts["customer_id"])
+    expires_at = facts["expires_at"]
+    language = customer.language
+    _to_customer(
+        session,
+        customer,
+        "survey",
+        purpose="service",
+        dedupe_key=f"survey:{facts['survey_id']}",
+        values={
+            "number": facts["ticket_number"],
+            "subject": facts["subject"],
+            "outcome": facts["outcome"],
+            "token": facts["token"],
+            "expires_on": wording.moment(expires_at, time_zone(language), language),
+        },
+    )
+
+
+def _to_customer(
+    session: Session,
+    customer: Customer,
+    template: str,
+    *,
+    purpose: str,
+    dedupe_key: str,
+    values: dict[str, str],
+) -> None:
+    greeting = wording.addressed(customer.name, customer.kind, customer.language)
+    text = templates.render(template, customer.language, {**values, "addressed": greeting})
+    body = rules.label(purpose, customer.country, "email", text.body)
+    _request(
+        session,
+        dedupe_key=dedupe_key,
+        purpose=purpose,
+        template=template,
+        customer_id=customer.id,
+        language=customer.language,
+        name=wording.one_line(customer.name),
+        address=customer.email or "",
+        subject=text.subject,
+        body=body,
+    )
+
+
+def to_colleague(
+    session: Session,
+    colleague: Colleague,
+    template: str,
+    *,
+    dedupe_key: str,
+    values: dict[str, str],
+) -> None:
+    """Ask for an e-mail to a colleague; nothing if they have left or were told already."""
+    if not colleague.active:
+        return
+    greeting = wording.addressed(colleague.name, "person", colleague.language)
+    text = templates.render(template, colleague.language, {**values, "addressed": greeting})
+    _request(
+        session,
+        dedupe_key=dedupe_key,
+        purpose="internal",
+        template=template,
+        staff_id=colleague.id,
+        language=colleague.language,
+        name=wording.one_line(colleague.name),
+        address=colleague.email,
+        subject=text.subject,
+        body=text.body,
+    )
+
+
+def _request(session: Session, *, address: str, purpose: str, **facts: Any) -> None:
+    """Put an e-mail in the ledger, once per ``dedupe_key``; without an address it says so there."""
+    at = now()
+    reachable = bool(address)
+    session.execute(
+        insert(Message)
+        .values(
+            id=new_id(),
+            version=1,
+            event_number=0,
+            created_at=at,
+            updated_at=at,
+            next_at=at,
+            attempts=0,
+            purpose=purpose,
+            channel="email",
+            lane=rules.lane(purpose, "email"),
+            address=address,
+            status="queued" if reachable else "suppressed",
+            reason=None if reachable else "no_address",
+            **facts,
+        )
+        .on_conflict_do_nothing(index_elements=["dedupe_key"])
+    )
+
+
+def _order_line(line: dict[str, Any], language: str) -> str:
+    description = wording.one_line(line["description"])
+    return f"- {description} × {line['quantity']:,}  {_money(line['unit_price'], language)}"
+
+
+def _money(value: dict[str, Any], language: str) -> str:
+    return wording.money(Decimal(value["amount"]), value["currency"], language)
