@@ -438,7 +438,7 @@ class LocalStack:
                 "gateway",
                 (*self._crm, "gateway"),
                 env,
-                needs=("migrate", "rabbitmq"),
+                needs=("migrate",),
                 ready=lambda: answers_ok(self.port, "/readyz"),
                 health_port=self.port,
                 rank=0,
@@ -452,7 +452,8 @@ class LocalStack:
             name,
             (*self._crm, *arguments),
             env | {"HEALTH_PORT": str(port)},
-            needs=("migrate", "rabbitmq"),
+            # Not the broker: they wait for it themselves, and meanwhile they load.
+            needs=("migrate",),
             ready=lambda: answers_ok(port, "/ready"),
             health_port=port,
         )

@@ -3,6 +3,7 @@
 import logging
 import re
 import select
+import socket
 import time
 from collections.abc import Callable
 from typing import Any
@@ -77,6 +78,8 @@ class SmppChannel:
         client.set_message_received_handler(self._on_delivery)
         try:
             client.connect()
+            # Small packets both ways: Nagle's algorithm would hold each back for 40 ms.
+            client._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             client.bind_transceiver(
                 system_id=unquote(self._url.username or ""),
                 password=unquote(self._url.password or ""),

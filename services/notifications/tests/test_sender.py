@@ -1,5 +1,6 @@
 """``crm sender`` as a process, talking to a real mail server and a real SMS centre."""
 
+import json
 import os
 import signal
 import sqlite3
@@ -317,6 +318,24 @@ class TestKill:
                 "select recipient_id from message where recipient_id is not null"
             )
         }
+
+    def test_sends_no_text_message_twice(self, world: World) -> None:
+        numbers = [f"+8210987{block:02d}{last:02d}" for block in range(4) for last in range(90)]
+        world.campaign(numbers, channel="sms")
+        for kills in range(1, 4):
+            sender = world.sender()
+            goal = kills * 60
+            eventually(lambda goal=goal: len(world.texts()) >= goal, seconds=30)
+            kill(sender)
+        world.sender()
+
+        eventually(lambda: world.settled("marketing_sms"), seconds=30)
+        got = Counter(json.loads(document)["to"] for document in world.texts())
+        assert [number for number in got if got[number] > 1] == []
+        status = world.statuses("marketing_sms")
+        assert status.get("unknown", 0) <= 3
+        # A receipt that was under way at a kill is gone, as the simulator sends each but once.
+        assert set(status) <= {"sent", "delivered", "unknown"}
 
     def test_of_a_stopped_sender_leaves_nothing_in_hand(self, world: World) -> None:
         world.campaign(addresses(300))
