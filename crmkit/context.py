@@ -39,7 +39,8 @@ class Context:
     """One request on its way from HTTP to the last event it causes.
 
     ``deadline`` is in epoch milliseconds, 0 for none. ``command_id`` makes a command safe to
-    repeat, ``fingerprint`` tells a repetition from another request under the same key.
+    repeat, ``fingerprint`` tells a repetition from another request under the same key. ``address``
+    is where HTTP came from; it stays in the gateway.
     """
 
     request_id: str = field(default_factory=lambda: str(new_id()))
@@ -50,6 +51,7 @@ class Context:
     fingerprint: str | None = None
     causation_id: str | None = None
     traceparent: str | None = None
+    address: str | None = None
 
     @property
     def expired(self) -> bool:

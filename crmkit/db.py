@@ -6,11 +6,13 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol, TypeVar
+from functools import cached_property
+from typing import Any, Protocol, TypeVar, cast
 from uuid import UUID
 
 from sqlalchemy import (
     ColumnElement,
+    Connection,
     DateTime,
     Engine,
     Text,
@@ -167,6 +169,28 @@ def encode(result: Any) -> Encoded:
     return Encoded(codec.dumps(result), version)
 
 
+class Reading:
+    """A session as reads need it: statements go straight to the connection.
+
+    A session's own bookkeeping costs more than a small query. ``execute`` therefore gives rows of
+    columns and never objects; whatever else is asked of a session gets a real one.
+    """
+
+    def __init__(self, connection: Connection, context: Context) -> None:
+        self._connection = connection
+        self.info = {"context": context}
+        self.execute = connection.execute
+
+    @cached_property
+    def _session(self) -> Session:
+        session = Session(self._connection, expire_on_commit=False)
+        session.info.update(self.info)
+        return session
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._session, name)
+
+
 class Database:
     """The engine of one owner's database."""
 
@@ -198,9 +222,8 @@ class Database:
     @contextmanager
     def reading(self, context: Context) -> Iterator[Session]:
         """A session for single reads; every statement stands alone."""
-        with Session(self._reading, expire_on_commit=False) as session:
-            session.info["context"] = context
-            yield session
+        with self._reading.connect() as connection:
+            yield cast(Session, Reading(connection, context))
 
     def ping(self) -> None:
         """Unavailable when the database does not answer."""

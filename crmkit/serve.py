@@ -1,12 +1,11 @@
 """``crm serve <service>``: one service in one process, until SIGTERM has drained it.
 
 This module must be imported before anything that opens sockets: it makes the standard library
-cooperative for eventlet, and tells psycopg to wait in a way eventlet can see.
+cooperative for eventlet, and psycopg wait in a way eventlet can see.
 """
 
 import os
 
-os.environ["PSYCOPG_WAIT_FUNC"] = "wait_selector"
 # Names are looked up when a connection is made and never else; eventlet's own resolver costs a
 # quarter of a second at every start.
 os.environ["EVENTLET_NO_GREENDNS"] = "yes"
@@ -23,7 +22,7 @@ from typing import Any
 from nameko.runners import ServiceRunner
 from sqlalchemy import text
 
-from crmkit import catalog, entrypoints, health, logs
+from crmkit import catalog, entrypoints, green, health, logs
 from crmkit.context import Context
 from crmkit.db import Database, purge
 from crmkit.settings import from_environment
@@ -39,6 +38,7 @@ def main(service: str) -> None:
     settings = from_environment()
     logs.set_up(service, settings.text("LOG_LEVEL", "info"))
     workers = settings.number("WORKERS", WORKERS)
+    green.install()
     database = Database(settings.database_url(service), pool_size=workers + 3, name=service)
     _prove_cooperation(database)
     runner = ServiceRunner(
@@ -46,6 +46,7 @@ def main(service: str) -> None:
             "AMQP_URI": settings.amqp_uri(service),
             "DATABASE": database,
             "max_workers": workers,
+            "SERVICE_CONTAINER_CLS": "crmkit.entrypoints.Container",
         }
     )
     runner.add_service(catalog.service_class(service))
@@ -87,7 +88,7 @@ def _prove_cooperation(database: Database) -> None:
             pool.spawn(nap)
         pool.waitall()
         if limit and time.monotonic() - began > limit:
-            raise SystemExit("psycopg blocks eventlet: PSYCOPG_WAIT_FUNC did not take effect.")
+            raise SystemExit("psycopg blocks eventlet: crmkit.green has no effect.")
 
 
 def _purge_now_and_then(database: Database) -> None:

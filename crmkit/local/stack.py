@@ -219,6 +219,7 @@ class LocalStack:
             "SMTP_URL": f"smtp://{LOOPBACK}:{port('smtp')}",
             "SMPP_URL": f"smpp://{SMPP_SYSTEM_ID}:{self._smpp_password}@{LOOPBACK}:{port('smpp')}",
             "MAIL_FROM": "Rapport <crm@rapport.example>",
+            "SENDER_JOURNAL": str(self.installation.path("sender")),
             "MAIL_PAGE_URL": f"http://{LOOPBACK}:{port('mail_page')}",
             "SMS_PAGE_URL": f"http://{LOOPBACK}:{port('sms_page')}",
             "ADMIN_PASSWORD": secret("ADMIN_PASSWORD", 12),

@@ -65,10 +65,11 @@ RECIPIENT_MOVES: Mapping[str, frozenset[str]] = {
     "bounced": frozenset(),
     "failed": frozenset(),
     "expired": frozenset(),
-    "unknown": frozenset(),
+    "unknown": frozenset({"accepted", "delivered", "bounced"}),
     "cancelled": frozenset(),
 }
-"""``accepted`` (a provider took it) is final, too: a later report may only say how it ended."""
+"""``accepted`` (a provider took it) and ``unknown`` (it may have) are final, too: a later report may
+only say how it ended."""
 
 COUNTED = (
     "suppressed",
@@ -87,7 +88,7 @@ COUNTED = (
 OPEN = frozenset({"selected", "queued", "handed_off"})
 """States that are not final."""
 
-REPORTABLE = tuple(sorted(RECIPIENT_MOVES.keys() & {"handed_off", "accepted"}))
+REPORTABLE = tuple(sorted(RECIPIENT_MOVES.keys() & {"handed_off", "accepted", "unknown"}))
 """States that a report of the sender may change."""
 
 PLACEHOLDER = "{{ name }}"

@@ -60,7 +60,13 @@ class TestStatuses:
 
 
 class TestFollows:
-    @pytest.mark.parametrize("state", set(contract.RECIPIENT_STATES) - rules.OPEN - {"accepted"})
+    @pytest.mark.parametrize("reported", ["accepted", "delivered", "bounced"])
+    def test_a_later_report_settles_what_was_unknown(self, reported: str) -> None:
+        assert rules.follows("unknown", reported)
+
+    @pytest.mark.parametrize(
+        "state", sorted(set(contract.RECIPIENT_STATES) - rules.OPEN - {"accepted", "unknown"})
+    )
     @pytest.mark.parametrize("reported", contract.RECIPIENT_STATES)
     def test_nothing_follows_a_final_state(self, state: str, reported: str) -> None:
         assert not rules.follows(state, reported)
