@@ -87,7 +87,7 @@ def page(
     mark = _mark(contract, (name, descending), asked)
     key, tie = columns[name], columns["id"]
     query = statement.with_only_columns(
-        *(columns[c].label(c) for c in chosen), key.label("_key"), tie.label("_tie")
+        *(_named(columns[c], c) for c in chosen), key.label("_key"), tie.label("_tie")
     ).where(*where)
     order = (key.desc(), tie.desc()) if descending else (key.asc(), tie.asc())
     if asked.get("cursor"):
@@ -108,6 +108,10 @@ def page(
         )
         info["count"] = session.scalar(counted)
     return {"items": [{c: row[c] for c in chosen} for row in rows[:limit]], "page": info}
+
+
+def _named(column: ColumnElement[Any], name: str) -> ColumnElement[Any]:
+    return column if getattr(column, "key", None) == name else column.label(name)
 
 
 def _chosen(names: str | None, columns: Mapping[str, Any]) -> list[str]:

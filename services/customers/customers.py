@@ -20,6 +20,7 @@ from services.customers.models import Colleague, ConsentEntry, Customer, Lifecyc
 
 COLUMNS = {name: getattr(Customer, name) for name in contract.Customer().fields}
 LIST_COLUMNS = {name: getattr(Customer, name) for name in contract.CustomerRow().fields}
+_WHOLE = select(*(column.label(name) for name, column in COLUMNS.items()))
 _TEXTS = ("reading", "language", "country", "city", "industry", "birthday", "source", "tags")
 
 
@@ -49,10 +50,8 @@ def register(session: Session, *, contact_points: list[dict[str, Any]], **reques
 
 def get(session: Session, *, customer_id: UUID) -> dict[str, Any]:
     """One customer; NotFound."""
-    query = select(*(column.label(name) for name, column in COLUMNS.items()))
-    return one(
-        session, query.where(Customer.id == customer_id, visible(session, Customer)), "customer"
-    )
+    query = _WHOLE.where(Customer.id == customer_id, visible(session, Customer))
+    return one(session, query, "customer")
 
 
 def find(session: Session, *, q: str | None = None, **asked: Any) -> dict[str, Any]:

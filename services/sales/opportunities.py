@@ -1,6 +1,7 @@
 """Opportunities: made, changed, moved from stage to stage, won and lost."""
 
 from datetime import datetime
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -167,6 +168,7 @@ def lose(session: Session, *, opportunity_id: UUID, reason: str) -> dict[str, An
     return _shown(session, opportunity.id)
 
 
+@cache
 def _columns() -> Select[Any]:
     named = (column.label(name) for name, column in COLUMNS.items())
     return customers.joined(select(*named), Opportunity)

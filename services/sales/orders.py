@@ -1,5 +1,6 @@
 """Orders: placed when an opportunity is won, shown, and paid."""
 
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -156,6 +157,7 @@ def _clean(lines: list[dict[str, Any]], currency: str) -> tuple[list[dict[str, A
     return clean, money.within(total, "lines")
 
 
+@cache
 def _columns() -> Select[Any]:
     named = (column.label(name) for name, column in COLUMNS.items())
     return customers.joined(select(*named), Order)

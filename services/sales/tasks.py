@@ -1,5 +1,6 @@
 """Tasks: given to people by people or by what happened, and done."""
 
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -104,6 +105,7 @@ def _assign(session: Session, task: Task) -> None:
     emit(session, contract.TaskAssigned, task, {"task_id": task.id, **facts})
 
 
+@cache
 def _columns() -> Select[Any]:
     named = (column.label(name) for name, column in COLUMNS.items())
     return customers.joined(select(*named), Task)
