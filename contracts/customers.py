@@ -35,11 +35,15 @@ class Name(Reply):
 
 
 class ContactPoint(Reply):
-    """A way to reach a customer. Phones come in any national form and are kept as E.164."""
+    """A way to reach a customer. Phones come in any national form and are kept as E.164.
+
+    ``textable`` says of a phone that it is a mobile one, which text messages reach.
+    """
 
     kind = choice(CONTACT_KINDS, required=True)
     value = text(254, required=True)
     primary = fields.Boolean(load_default=False)
+    textable = fields.Boolean(dump_only=True)
 
 
 class Consent(Reply):

@@ -34,7 +34,7 @@ from crmkit import codec, errors
 from crmkit.clock import now
 from crmkit.context import NOBODY, Actor, Context
 from crmkit.copies import Copy
-from crmkit.ids import new_id
+from crmkit.ids import is_recent, new_id
 from crmkit.messages import Envelope
 from crmkit.tables import command
 from crmkit.timers import TAKE, Timer
@@ -45,6 +45,7 @@ Result = TypeVar("Result")
 UseCase = Callable[..., Any]
 
 _ATTEMPTS = 3
+PURGE_ROWS = 5000
 COPY_PATIENCE_SECONDS = (0.02, 0.04, 0.08, 0.16, 0.32)
 """Whoever registers a customer and at once an opportunity for it is faster than the event between
 two services. A command that misses a copy is done again after these pauses before it is refused."""
@@ -132,7 +133,7 @@ def fetch(
     row = session.scalars(query).one_or_none()
     if row is None:
         refusal = missing(model.__name__)
-        refusal.may_come = issubclass(model, Copy)
+        refusal.may_come = issubclass(model, Copy) and is_recent(identity)
         raise refusal
     if if_match is not None and if_match != row.version:  # type: ignore[attr-defined]
         raise errors.stale(if_match, row.version)  # type: ignore[attr-defined]
@@ -257,6 +258,8 @@ class Work:
     def read(self, use_case: UseCase, **request: Any) -> Any:
         """The answer of a use case that only reads."""
 
+        self._in_time()
+
         def once() -> Any:
             with self.database.reading(self.context) as session:
                 return use_case(session, **request)
@@ -272,21 +275,37 @@ class Work:
         """
         if self.context.actor is NOBODY:
             raise errors.Forbidden("unknown_actor", "Nobody vouches for who is asking.")
+        self._in_time()
+        committing = False
 
         def once() -> Any:
+            nonlocal committing
+            committing = False
             with self.database.transaction(self.context) as session:
-                if self.context.command_id is None:
-                    return use_case(session, **request)
-                return self._command(session, use_case, request)
+                if self.context.command_id is not None:
+                    return self._command(session, use_case, request)
+                result = use_case(session, **request)
+                session.flush()
+                # Without an id nothing tells whether a commit arrived whose answer was lost.
+                committing = True
+                return result
+
+        def in_doubt() -> bool:
+            return committing
 
         for pause in COPY_PATIENCE_SECONDS:
             try:
-                return _persist(once)
+                return _persist(once, in_doubt)
             except errors.NotFound as refusal:
                 if not refusal.may_come:
                     raise
             time.sleep(pause)
-        return _persist(once)
+        return _persist(once, in_doubt)
+
+    def _in_time(self) -> None:
+        """Unavailable when whoever asked has stopped waiting, for want of a free worker say."""
+        if self.context.expired:
+            raise errors.Unavailable("deadline_passed", "Nobody waits for this answer any more.")
 
     def once(self, event: Envelope, use_case: UseCase) -> bool:
         """Handle an event in one transaction with the note that it was; False if it was before.
@@ -373,17 +392,22 @@ def _unavailable() -> errors.Unavailable:
     )
 
 
-def _persist(work: Callable[[], Result]) -> Result:
+def _never() -> bool:
+    return False
+
+
+def _persist(work: Callable[[], Result], in_doubt: Callable[[], bool] = _never) -> Result:
     """The result of ``work``, done again when it lost a race or its connection.
 
-    Doing it again is safe: the transaction was rolled back, and had its commit arrived after all,
-    the stored command or the inbox row answers the second try.
+    When the connection is lost during the commit, that may have arrived. Commands with an id,
+    events and timers find their trace then and do nothing twice; work without one says
+    ``in_doubt`` and is not tried again.
     """
     for attempt in range(1, _ATTEMPTS + 1):
         try:
             return work()
         except (StaleDataError, exc.DBAPIError, exc.TimeoutError) as error:
-            if attempt == _ATTEMPTS or not _worth_another_try(error):
+            if in_doubt() or attempt == _ATTEMPTS or not _worth_another_try(error):
                 raise _refusal(error) from error
             log.info("Doing a transaction again.", extra={"cause": repr(error)})
     raise AssertionError("unreachable")
@@ -418,21 +442,28 @@ def _refusal(error: Exception) -> Exception:
     return error
 
 
-def purge(session: Session, *, outbox_days: int = 7, keep_days: int = 30) -> int:
-    """Delete what is no longer needed, 5,000 rows of a kind at a time; how many went."""
+def purge(database: Database) -> None:
+    """Delete what is no longer needed, 5,000 rows of each kind a transaction, until it is gone."""
+    while True:
+        with database.transaction(Context()) as session:
+            if _purge(session) < PURGE_ROWS:
+                return
+
+
+def _purge(session: Session, *, outbox_days: int = 7, keep_days: int = 30) -> int:
     gone = 0
     for table, column, days in (
         ("outbox", "published_at", outbox_days),
         ("command", "created_at", outbox_days),
         ("inbox", "received_at", keep_days),
     ):
-        only = "and status = 'done'" if table == "inbox" else ""
+        only = "and status in ('done', 'discarded')" if table == "inbox" else ""
         result = session.execute(
             text(
                 f"delete from {table} where ctid in (select ctid from {table}"  # noqa: S608
-                f" where {column} < now() - make_interval(days => :days) {only} limit 5000)"
+                f" where {column} < now() - make_interval(days => :days) {only} limit :rows)"
             ),
-            {"days": days},
+            {"days": days, "rows": PURGE_ROWS},
         )
         gone += _rows(result)
     return gone

@@ -20,7 +20,7 @@ from nameko.containers import ServiceContainer
 from nameko.exceptions import ContainerBeingKilled
 from nameko.extensions import DependencyProvider, Entrypoint, ProviderCollector, SharedExtension
 
-from crmkit import codec, db, inbox, metrics, timers, topology
+from crmkit import codec, db, inbox, logs, metrics, timers, topology
 from crmkit.attachment import BusConsumer, Replies
 from crmkit.context import Context, from_headers
 from crmkit.errors import CrmError, Invalid, NotFound, Unavailable, to_wire
@@ -38,6 +38,7 @@ class Container(ServiceContainer):  # type: ignore[misc]
     """nameko's container without its log line at every step, which cost more than the steps."""
 
     def _run_worker(self, worker: Any, handle_result: Callable[..., Any]) -> None:
+        logs.request_id.set(worker.data["context"].request_id)
         self._inject_dependencies(worker)
         result = exc_info = None
         try:
@@ -185,18 +186,18 @@ class CommandEntrypoint(Entrypoint):  # type: ignore[misc]
         return arguments
 
     def _done(
-        self, message: Any, began: float, worker: Any, result: Any, exc_info: Any
+        self, message: Any, began: float, _worker: Any, result: Any, exc_info: Any
     ) -> tuple[Any, Any]:
         error = exc_info[1] if exc_info else None
-        context: Context = worker.data["context"]
         outcome = metrics.outcome(error)
-        metrics.command_seconds(self.method_name, outcome, time.perf_counter() - began)
+        seconds = time.perf_counter() - began
+        metrics.command_seconds(self.method_name, outcome, seconds)
+        told = {"command": self.method_name, "outcome": outcome, "seconds": round(seconds, 4)}
         if outcome == "bug":
-            log.error(
-                "A command failed.",
-                exc_info=exc_info,
-                extra={"command": self.method_name, "request_id": context.request_id},
-            )
+            log.error("A command failed.", exc_info=exc_info, extra=told)
+        elif self.contract.changes:
+            # Reads would be ten lines for each line that matters; the gateway has one for both.
+            log.info("Done.", extra=told)
         self.commands.answer(message, result, error)
         return result, exc_info
 
@@ -253,9 +254,20 @@ class SubscriptionEntrypoint(Entrypoint):  # type: ignore[misc]
     def _settle(
         self, message: Any, envelope: Envelope, body: Any, _worker: Any, result: Any, exc_info: Any
     ) -> tuple[Any, Any]:
-        kept = exc_info is None or self.keep(envelope, body, exc_info, attempts=1)
-        message.finish("ack" if kept else "requeue")
+        if exc_info is None:
+            told = {"handler": self.consumer_name, "event_id": str(envelope.id)}
+            log.info("Handled.", extra=told)
+            message.finish()
+        else:
+            # Not in the worker: without its database a service would soon have no worker left.
+            keep = partial(self._keep_and_finish, message, envelope, body, exc_info)
+            self.container.spawn_managed_thread(keep, identifier="keep")
         return result, exc_info
+
+    def _keep_and_finish(self, message: Any, envelope: Envelope, body: Any, exc_info: Any) -> None:
+        logs.request_id.set(envelope.context.request_id)
+        kept = self.keep(envelope, body, exc_info, attempts=1)
+        message.finish("ack" if kept else "requeue")
 
     def keep(self, envelope: Envelope, body: Any, exc_info: Any, *, attempts: int) -> bool:
         """Note the failure in the inbox, waiting for the database as long as it takes.
@@ -288,7 +300,6 @@ class SubscriptionEntrypoint(Entrypoint):  # type: ignore[misc]
             extra={
                 "handler": self.consumer_name,
                 "event_id": str(envelope.id),
-                "request_id": envelope.context.request_id,
                 "attempts": attempts,
                 "status": status,
                 "cause": inbox.describe(error),
@@ -369,12 +380,10 @@ class DatabaseProvider(DependencyProvider):  # type: ignore[misc]
         running: set[int] = set()
 
         def finished(timer: timers.Timer, _worker: Any, result: Any, exc_info: Any) -> Any:
-            running.discard(timer.id)
             if exc_info:
                 log.warning("A timer failed.", exc_info=exc_info, extra={"timer": timer.kind})
-                with self.value.transaction(Context()) as session:
-                    error = inbox.describe(exc_info[1])[:2000]
-                    session.execute(timers.POSTPONE, {"id": timer.id, "error": error})
+                self._postpone(timer, inbox.describe(exc_info[1]))
+            running.discard(timer.id)
             return result, exc_info
 
         def step() -> int:
@@ -387,6 +396,14 @@ class DatabaseProvider(DependencyProvider):  # type: ignore[misc]
             return len(due)
 
         self._loop(step)
+
+    def _postpone(self, timer: timers.Timer, error: str) -> None:
+        try:
+            with self.value.transaction(Context()) as session:
+                session.execute(timers.POSTPONE, {"id": timer.id, "error": error[:2000]})
+        except Exception as trouble:  # noqa: BLE001 - its row is still there and still due
+            log.warning("A timer was not postponed.", extra={"cause": repr(trouble)})
+            eventlet.sleep(1)
 
     def _retries(self) -> None:
         by_name: dict[tuple[str, str], SubscriptionEntrypoint] = {
@@ -412,7 +429,10 @@ class DatabaseProvider(DependencyProvider):  # type: ignore[misc]
     def _retry(self, entrypoint: SubscriptionEntrypoint, row: Any) -> None:
         def settled(_worker: Any, result: Any, exc_info: Any) -> Any:
             if exc_info:
-                entrypoint.keep(envelope, row.body, exc_info, attempts=row.attempts + 1)
+                keep = partial(
+                    entrypoint.keep, envelope, row.body, exc_info, attempts=row.attempts + 1
+                )
+                self.container.spawn_managed_thread(keep, identifier="keep")
             return result, exc_info
 
         envelope = open_envelope(entrypoint.event, row.body)

@@ -8,6 +8,15 @@ _RANDOM_BITS = 74
 _MILLISECOND = 1_000_000
 
 
+_RECENT_MS = 60_000
+
+
+def is_recent(identity: UUID) -> bool:
+    """Whether a UUIDv7 was made within the last minute; False for any other identifier."""
+    made = identity.int >> 80
+    return identity.version == 7 and abs(time.time_ns() // _MILLISECOND - made) < _RECENT_MS
+
+
 def new_id() -> UUID:
     """A new UUIDv7: 48 bits of Unix milliseconds, then 74 random bits."""
     milliseconds = time.time_ns() // _MILLISECOND

@@ -2,12 +2,17 @@
 
 import logging
 import sys
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any
 
 from crmkit import codec
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+
+
+request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
+"""The request that a green thread or task works for; set where it enters, shown in every line."""
 
 
 class JsonFormatter(logging.Formatter):
@@ -25,6 +30,8 @@ class JsonFormatter(logging.Formatter):
             "process": self._process,
             "message": record.getMessage(),
         }
+        if request_id.get():
+            line["request_id"] = request_id.get()
         line.update({name: value for name, value in vars(record).items() if name not in _STANDARD})
         if record.exc_info and record.exc_info[0] is not None:
             line["trace"] = self.formatException(record.exc_info)

@@ -65,7 +65,7 @@ class ListQuery(Query):
     fields_ = fields.String(
         data_key="fields", load_default=None, validate=validate.Length(max=1000)
     )
-    count = fields.String(load_default=None, validate=validate.OneOf(["exact", "estimate"]))
+    count = fields.String(load_default=None, validate=validate.OneOf(["exact"]))
 
 
 def page(
@@ -162,7 +162,9 @@ def _condition(
     try:
         if operator == "in":
             values = value.split(",") if isinstance(value, str) else list(value)
-            return column.in_([field.deserialize(one) for one in values[:HIGHEST_LIMIT]])
+            if len(values) > HIGHEST_LIMIT:
+                raise _refused(f"filter.{name}", f"At most {HIGHEST_LIMIT} values.")
+            return column.in_([field.deserialize(one) for one in values])
         typed = field.deserialize(value)
     except (ValidationError, TypeError) as error:
         sentences = error.messages if isinstance(error, ValidationError) else ["Not a list."]

@@ -49,7 +49,7 @@ from unnest(%s::bigint[], %s::bigint[]) as sent (id, sequence) where outbox.id =
 """
 _POSTPONE = """
 update outbox set attempts = attempts + 1, error = %s,
-       next_at = now() + make_interval(secs => least(300, power(2, attempts)))
+       next_at = now() + make_interval(secs => least(300, power(2, least(attempts, 12))))
 where id = any(%s)
 """
 
@@ -58,7 +58,9 @@ def main(owners: Sequence[str]) -> None:
     """Relay for these owners, or for all, until SIGTERM."""
     settings = from_environment()
     logs.set_up("relay", settings.text("LOG_LEVEL", "info"))
-    asyncio.run(_main(settings, owners or catalog.owners()))
+    owners = owners or catalog.owners()
+    settings.need_all(*owners)
+    asyncio.run(_main(settings, owners))
 
 
 async def _main(settings: Settings, owners: Sequence[str]) -> None:
@@ -115,6 +117,8 @@ class Publisher:
         known of the batch then, and the link must not be used again.
         """
         self._refused = set()
+        if not messages:
+            return set()
         self._all_settled.clear()
         exchange = events_exchange(owner)
         for number, routing_key, message_id, body in messages:
@@ -161,10 +165,13 @@ class Relay:
             try:
                 await self._session()
                 pause = 0.2
-            except (OSError, TimeoutError, psycopg.Error, pika.exceptions.AMQPError) as error:
-                self.trouble = f"the relay of {self._owner} is without bus or database"
+            except Exception as error:
+                known = isinstance(error, OSError | psycopg.Error | pika.exceptions.AMQPError)
+                self.trouble = f"the relay of {self._owner} was interrupted: {error!r}"
                 log.warning(
-                    "Relaying was interrupted.", extra={"owner": self._owner, "cause": repr(error)}
+                    "Relaying was interrupted.",
+                    exc_info=None if known else error,
+                    extra={"owner": self._owner, "cause": repr(error)},
                 )
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 2.0)

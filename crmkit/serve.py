@@ -37,6 +37,7 @@ def main(service: str) -> None:
     """Serve until told to stop."""
     settings = from_environment()
     logs.set_up(service, settings.text("LOG_LEVEL", "info"))
+    settings.need_all(service)
     workers = settings.number("WORKERS", WORKERS)
     green.install()
     database = Database(settings.database_url(service), pool_size=workers + 3, name=service)
@@ -95,7 +96,6 @@ def _purge_now_and_then(database: Database) -> None:
     while True:
         eventlet.sleep(3600)
         try:
-            with database.transaction(Context()) as session:
-                purge(session)
+            purge(database)
         except Exception:
             log.exception("Old rows could not be deleted.")

@@ -49,6 +49,12 @@ class Settings:
         """The broker, as the owner's own user."""
         return self.need(f"{owner.upper()}_AMQP_URI")[0]
 
+    def need_all(self, *owners: str) -> None:
+        """End the start, naming everything at once, unless these owners can be reached."""
+        places = [f"{o.upper()}_{what}" for o in owners for what in ("DATABASE_URL", "AMQP_URI")]
+        self.need("SECRET_KEY", *places)
+        self.secret_key()
+
     def secret_key(self) -> bytes:
         """What signs cursors and links; too short a key ends the start."""
         key = self.need("SECRET_KEY")[0]

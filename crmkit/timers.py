@@ -54,7 +54,7 @@ TAKE = text(
 
 POSTPONE = text(
     "update timer set attempts = attempts + 1, error = :error,"
-    " due_at = now() + make_interval(secs => least(3600, power(2, attempts)))"
+    " due_at = now() + make_interval(secs => least(3600, power(2, least(attempts, 12))))"
     " where id = :id"
 )
 """After a failure: again in 1, 2, 4 … seconds; after ten it stays for people to see."""

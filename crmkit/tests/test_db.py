@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from contracts import customers as contract
 from crmkit import codec, inbox
 from crmkit.context import NOBODY, Context
-from crmkit.db import Database, Encoded
+from crmkit.db import Database, Encoded, purge
 from crmkit.errors import Conflict, Forbidden, Invalid, NotFound, Unavailable
 from crmkit.ids import new_id
 from crmkit.messages import Envelope
@@ -278,3 +278,25 @@ class TestWaitingForACopy:
         with pytest.raises(NotFound):
             database.within(asking(None)).run(use_case)
         assert len(tries) == 1
+
+
+class TestDeadline:
+    def test_nothing_is_done_for_somebody_who_has_stopped_waiting(self, database: Database) -> None:
+        late = replace(asking("late"), deadline=1)
+        with pytest.raises(Unavailable, match="deadline_passed"):
+            database.within(late).run(lambda session: {})
+
+
+class TestPurge:
+    def test_deletes_old_rows_and_leaves_the_rest(self, database: Database) -> None:
+        with database.transaction(Context()) as session:
+            session.execute(
+                text(
+                    "insert into command (id, result, created_at) select 'old' || n, 'null',"
+                    " now() - interval '8 days' from generate_series(1, 6000) n"
+                )
+            )
+            session.execute(text("insert into command (id, result) values ('new', 'null')"))
+        purge(database)
+        with database.reading(Context()) as session:
+            assert count(session, "command") == 1
