@@ -317,7 +317,7 @@ class Work:
         def once() -> bool:
             with self.database.transaction(event.context) as session:
                 row = {"consumer": self.consumer, "event_id": event.id}
-                if not _rows(session.execute(note, row)):
+                if not _rows(session.connection().execute(note, row)):
                     return False
                 use_case(session, event)
                 return True
@@ -338,13 +338,7 @@ class Work:
 
     def _command(self, session: Session, use_case: UseCase, request: dict[str, Any]) -> Encoded:
         command_id = self.context.command_id
-        known = session.execute(
-            text(
-                "select pg_try_advisory_xact_lock(hashtextextended(:id, 0)) as mine,"
-                " c.fingerprint, c.result from (select 1) as one left join command c on c.id = :id"
-            ),
-            {"id": command_id},
-        ).one()
+        known = session.connection().execute(_KNOWN, {"id": command_id}).one()
         if known.result is not None:
             return self._stored(known.fingerprint, bytes(known.result))
         if not known.mine:
@@ -355,11 +349,8 @@ class Work:
             )
         answer = encode(use_case(session, **request))
         session.flush()
-        session.execute(
-            insert(command).values(
-                id=command_id, fingerprint=self.context.fingerprint, result=answer.body
-            )
-        )
+        stored = {"id": command_id, "fingerprint": self.context.fingerprint, "result": answer.body}
+        session.connection().execute(_STORE, stored)
         return answer
 
     def _stored(self, fingerprint: str | None, body: bytes) -> Encoded:
@@ -373,6 +364,11 @@ class Work:
         return Encoded(body, version, replayed=True)
 
 
+_STORE = insert(command)
+_KNOWN = text(
+    "select pg_try_advisory_xact_lock(hashtextextended(:id, 0)) as mine,"
+    " c.fingerprint, c.result from (select 1) as one left join command c on c.id = :id"
+)
 _NOTE_DONE = text(
     "insert into inbox (consumer, event_id) values (:consumer, :event_id) on conflict do nothing"
 )
