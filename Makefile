@@ -31,8 +31,8 @@ check: setup-dev ## Format, lint, types, imports, and the tests that need no ser
 	@$(VENV)/bin/lint-imports
 	@$(PY) -m pytest -m "not server" $(ARGS)
 
-bench: setup-dev ## Measure what docs promise
-	@$(PY) -m bench $(ARGS)
+bench: setup-dev ## Measure what docs/performance.md promises (ONLY=B3, ARGS=--quick)
+	@$(PY) -m bench $(if $(ONLY),--only $(ONLY)) $(ARGS)
 
 chaos: setup-dev ## Kill processes and cut connections under load; count what was lost
 	@$(PY) -m pytest tests/chaos $(ARGS)

@@ -1,0 +1,1 @@
+"""``make bench``: measures what docs/performance.md promises; a module ``b<number>`` a figure."""

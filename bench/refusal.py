@@ -1,0 +1,5 @@
+"""Why a measurement could not be taken."""
+
+
+class BenchFailed(Exception):
+    """The message is one sentence for a person."""
