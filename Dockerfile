@@ -11,6 +11,7 @@ RUN useradd --system --uid 10001 --create-home rapport && install -d -o rapport 
 COPY --from=packages /opt/rapport /opt/rapport
 COPY crmkit /app/crmkit
 COPY contracts /app/contracts
+COPY demo /app/demo
 COPY services /app/services
 COPY gateway /app/gateway
 RUN printf '#!/bin/sh\nexec python -m crmkit "$@"\n' > /usr/local/bin/crm && chmod +x /usr/local/bin/crm

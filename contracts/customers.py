@@ -2,7 +2,7 @@
 
 from marshmallow import fields, validate
 
-from contracts.shapes import CHANNELS, Owned, choice, country, language, moment, text
+from contracts.shapes import CHANNELS, Owned, choice, country, day, language, moment, text
 from crmkit.messages import Command, Event, Query, Reply, Versioned
 from crmkit.pages import ListQuery, page_of
 
@@ -68,7 +68,7 @@ class Customer(Owned):
     country = country(required=True)
     city = fields.String(required=True, allow_none=True)
     industry = fields.String(required=True, allow_none=True)
-    birthday = fields.Date(required=True, allow_none=True)
+    birthday = day(required=True, allow_none=True)
     source = fields.String(required=True, allow_none=True)
     tags = fields.List(fields.String(), required=True)
     lifecycle_stage = choice(STAGES, required=True)
@@ -104,7 +104,7 @@ class RegisterCustomer(Command):
     country = country(required=True)
     city = text(100, allow_none=True)
     industry = text(100, allow_none=True)
-    birthday = fields.Date(allow_none=True)
+    birthday = day(allow_none=True)
     source = text(100, allow_none=True)
     tags = fields.List(text(50), load_default=list, validate=_tags)
     contact_points = fields.List(
@@ -138,7 +138,7 @@ class UpdateCustomer(Versioned):
     country = country()
     city = text(100, allow_none=True)
     industry = text(100, allow_none=True)
-    birthday = fields.Date(allow_none=True)
+    birthday = day(allow_none=True)
     source = text(100, allow_none=True)
     tags = fields.List(text(50), validate=_tags)
     contact_points = fields.List(
@@ -156,8 +156,8 @@ class ListCustomers(ListQuery):
         "country": fields.String(),
         "lifecycle_stage": choice(STAGES),
         "owner_id": fields.UUID(),
-        "created_at": fields.AwareDateTime(),
-        "updated_at": fields.AwareDateTime(),
+        "created_at": moment(),
+        "updated_at": moment(),
     }
     sorts = ("created_at", "updated_at", "display_name")
     q = text(100)
@@ -184,7 +184,10 @@ class TransferCustomer(Command):
 
 
 class _CustomerFacts(Event):
-    """What the other services keep a copy of. ``consents`` lists channels open to marketing."""
+    """What the other services keep a copy of. ``consents`` lists channels open to marketing.
+
+    ``mobile`` is the first phone a text message can reach, which ``phone`` need not be.
+    """
 
     aggregate = "customer"
     happened = "described"
@@ -201,7 +204,8 @@ class _CustomerFacts(Event):
     tags = fields.List(fields.String(), required=True)
     email = fields.String(required=True, allow_none=True)
     phone = fields.String(required=True, allow_none=True)
-    birthday = fields.Date(required=True, allow_none=True)
+    mobile = fields.String(load_default=None, allow_none=True)
+    birthday = day(required=True, allow_none=True)
     consents = fields.List(fields.String(), required=True)
 
 

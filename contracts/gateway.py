@@ -28,6 +28,11 @@ def _password(**options: Any) -> fields.String:
     return fields.String(validate=validate.Length(12, 128), load_only=True, **options)
 
 
+def _code(**options: Any) -> fields.String:
+    shape = validate.Regexp(r"^[0-9A-Za-z -]{6,40}\Z", error="Not a code.")
+    return fields.String(validate=shape, load_only=True, **options)
+
+
 # Events. Every service keeps a copy of staff and teams from them.
 
 
@@ -360,6 +365,256 @@ class SignOut(Command):
     reply = Reply
 
 
+class VerifySignIn(Command):
+    """Finish a login that was answered ``mfa_required``: its challenge and a code.
+
+    The code is of the authenticator app, or a recovery code; each is taken once.
+    """
+
+    reply = Tokens
+    challenge = fields.String(required=True, validate=validate.Length(1, 200), load_only=True)
+    code = _code(required=True)
+
+    example: ClassVar[dict[str, Any]] = {"challenge": "crl_Qm9v…", "code": "123456"}
+
+
+class OidcLogin(Reply):
+    """Where to send somebody, and what to come back with. Keep ``binding`` to yourself."""
+
+    authorization_url = fields.String(required=True)
+    state = fields.String(required=True)
+    binding = fields.String(required=True)
+    expires_in = fields.Integer(required=True)
+
+    example: ClassVar[dict[str, Any]] = {
+        "authorization_url": "https://login.example/authorize?response_type=code&…",
+        "state": "xOe2…",
+        "binding": "7hUq…",
+        "expires_in": 600,
+    }
+
+
+class StartOidc(Command):
+    """Begin a login at the company's OpenID provider."""
+
+    reply = OidcLogin
+
+
+class FinishOidc(Command):
+    """Finish a login with what the provider sent back and the ``binding`` of its start.
+
+    ``iss`` is the parameter of that name, if the provider sends one (RFC 9207).
+    """
+
+    reply = Tokens
+    state = fields.String(required=True, validate=validate.Length(1, 200), load_only=True)
+    binding = fields.String(required=True, validate=validate.Length(1, 200), load_only=True)
+    code = fields.String(required=True, validate=validate.Length(1, 4000), load_only=True)
+    iss = fields.String(load_default=None, allow_none=True, validate=validate.Length(max=500))
+
+    example: ClassVar[dict[str, Any]] = {"state": "xOe2…", "binding": "7hUq…", "code": "SplxlO…"}
+
+
+class StaffIdentity(Reply):
+    """Who a member of staff is at an OpenID provider."""
+
+    id = fields.UUID(required=True)
+    issuer = fields.String(required=True)
+    subject = fields.String(required=True)
+    created_at = moment(required=True)
+
+    example: ClassVar[dict[str, Any]] = {
+        "id": _ID,
+        "issuer": "https://login.example",
+        "subject": "248289761001",
+        "created_at": _WHEN,
+    }
+
+
+class StaffIdentities(Reply):
+    """The identities of a member of staff."""
+
+    items = fields.List(fields.Nested(StaffIdentity), required=True)
+
+
+class ListStaffIdentities(Query):
+    """A colleague's identities at OpenID providers."""
+
+    reply = StaffIdentities
+    staff_id = fields.UUID(required=True)
+
+
+class LinkIdentity(Command):
+    """Let a colleague log in by an identity of the OpenID provider."""
+
+    reply = StaffIdentity
+    staff_id = fields.UUID(required=True)
+    issuer = fields.Url(required=True, require_tld=False, validate=validate.Length(max=500))
+    subject = text(255, required=True)
+
+    example: ClassVar[dict[str, Any]] = {
+        "issuer": "https://login.example",
+        "subject": "248289761001",
+    }
+
+
+class UnlinkIdentity(Command):
+    """Take an identity from a colleague; their sessions end."""
+
+    reply = Reply
+    staff_id = fields.UUID(required=True)
+    identity_id = fields.UUID(required=True)
+
+
+class LoginSession(Reply):
+    """A login that is not over. ``method`` is how it was proven: ``password+totp``, say."""
+
+    id = fields.UUID(required=True)
+    created_at = moment(required=True)
+    renewed_at = moment(required=True)
+    ends_at = moment(required=True)
+    address = fields.String(required=True)
+    method = fields.String(required=True)
+    current = fields.Boolean(required=True)
+
+    example: ClassVar[dict[str, Any]] = {
+        "id": _ID,
+        "created_at": _WHEN,
+        "renewed_at": _WHEN,
+        "ends_at": "2026-12-22T03:04:05.678Z",
+        "address": "192.0.2.7",
+        "method": "password+totp",
+        "current": True,
+    }
+
+
+class LoginSessions(Reply):
+    """Open sessions, newest first, at most 200."""
+
+    items = fields.List(fields.Nested(LoginSession), required=True)
+
+
+class ListMySessions(Query):
+    """One's own open sessions; ``current`` marks the one that asks."""
+
+    reply = LoginSessions
+
+
+class EndMySession(Command):
+    """End one of one's own sessions; its tokens stop working within five seconds."""
+
+    reply = Reply
+    session_id = fields.UUID(required=True)
+
+
+class ListStaffSessions(Query):
+    """A colleague's open sessions."""
+
+    reply = LoginSessions
+    staff_id = fields.UUID(required=True)
+
+
+class EndStaffSession(Command):
+    """End a session of a colleague."""
+
+    reply = Reply
+    staff_id = fields.UUID(required=True)
+    session_id = fields.UUID(required=True)
+
+
+class EndStaffSessions(Command):
+    """End all sessions of a colleague."""
+
+    reply = Reply
+    staff_id = fields.UUID(required=True)
+
+
+# The second factor.
+
+
+class Mfa(Reply):
+    """The state of one's second factor. ``required``: one's roles ask for it here."""
+
+    enabled = fields.Boolean(required=True)
+    enabled_at = moment(required=True, allow_none=True)
+    recovery_codes_left = fields.Integer(required=True)
+    required = fields.Boolean(required=True)
+
+
+class GetMfa(Query):
+    """Whether one has a second factor."""
+
+    reply = Mfa
+
+
+class MfaSecret(Reply):
+    """What to put into an authenticator app, shown once; ``otpauth_uri`` is for a QR code."""
+
+    secret = fields.String(required=True)
+    otpauth_uri = fields.String(required=True)
+
+    example: ClassVar[dict[str, Any]] = {
+        "secret": "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ",
+        "otpauth_uri": "otpauth://totp/Rapport%3Aminjun%40rapport.example?secret=GEZD…",
+    }
+
+
+class StartMfa(Command):
+    """Begin to set up a second factor; it counts once ``confirm`` got its first code."""
+
+    reply = MfaSecret
+    password = fields.String(required=True, validate=validate.Length(1, 128), load_only=True)
+
+    example: ClassVar[dict[str, Any]] = {"password": "correct horse battery staple"}
+
+
+class RecoveryCodes(Reply):
+    """Ten codes that each stand in for the second factor once; shown in this answer only."""
+
+    recovery_codes = fields.List(fields.String(), required=True)
+
+    example: ClassVar[dict[str, Any]] = {"recovery_codes": ["gezd-gnbv-gy3t-qojq"]}
+
+
+class ConfirmMfa(Command):
+    """Turn the second factor on with a code of the app."""
+
+    reply = RecoveryCodes
+    code = _code(required=True)
+
+    example: ClassVar[dict[str, Any]] = {"code": "123456"}
+
+
+class TurnOffMfa(Command):
+    """Turn the second factor off."""
+
+    reply = Reply
+    password = fields.String(required=True, validate=validate.Length(1, 128), load_only=True)
+    code = _code(required=True)
+
+    example: ClassVar[dict[str, Any]] = {
+        "password": "correct horse battery staple",
+        "code": "123456",
+    }
+
+
+class RenewRecoveryCodes(Command):
+    """Replace all recovery codes that are left."""
+
+    reply = RecoveryCodes
+    password = fields.String(required=True, validate=validate.Length(1, 128), load_only=True)
+    code = _code(required=True)
+
+    example: ClassVar[dict[str, Any]] = TurnOffMfa.example
+
+
+class ResetStaffMfa(Command):
+    """Take the second factor of a colleague away, who lost it; all their sessions end."""
+
+    reply = Reply
+    staff_id = fields.UUID(required=True)
+
+
 class ChangePassword(Command):
     """Replace one's own password. All sessions end, this one too."""
 
@@ -403,11 +658,18 @@ class GetMe(Query):
 
 
 class ApiKey(Record):
-    """A key of another system. ``secret`` is shown once, when the key is made."""
+    """A key of another system. ``secret`` is shown once, when it is made.
+
+    ``networks`` are those it may be used from, any when the list is empty. ``previous_ends_at`` is
+    when the secret before the last rotation stops working.
+    """
 
     name = fields.String(required=True)
     scopes = fields.List(fields.String(), required=True)
+    networks = fields.List(fields.String(), required=True)
     expires_at = moment(required=True, allow_none=True)
+    previous_ends_at = moment(required=True, allow_none=True)
+    last_used_at = moment(required=True, allow_none=True)
     revoked_at = moment(required=True, allow_none=True)
     secret = fields.String()
 
@@ -416,7 +678,10 @@ class ApiKey(Record):
         "version": 1,
         "name": "ERP",
         "scopes": ["events.read", "orders.read"],
+        "networks": ["203.0.113.0/24"],
         "expires_at": None,
+        "previous_ends_at": None,
+        "last_used_at": _WHEN,
         "revoked_at": None,
         "created_at": _WHEN,
         "updated_at": _WHEN,
@@ -444,11 +709,17 @@ class CreateApiKey(Command):
     reply = ApiKey
     name = text(required=True)
     scopes = _permissions(required=True)
+    networks = fields.List(
+        fields.String(validate=validate.Length(2, 50)),
+        load_default=list,
+        validate=validate.Length(max=50),
+    )
     expires_at = moment(load_default=None, allow_none=True)
 
     example: ClassVar[dict[str, Any]] = {
         "name": "ERP",
         "scopes": ["events.read", "orders.read"],
+        "networks": ["203.0.113.0/24"],
         "expires_at": "2027-11-22T00:00:00Z",
     }
 
@@ -458,6 +729,80 @@ class RevokeApiKey(Versioned):
 
     reply = ApiKey
     api_key_id = fields.UUID(required=True)
+
+
+class RotateApiKey(Versioned):
+    """Give a key a new secret. The one before works on for ``overlap_hours``, so that two do."""
+
+    reply = ApiKey
+    api_key_id = fields.UUID(required=True)
+    overlap_hours = fields.Integer(load_default=168, validate=validate.Range(0, 720))
+
+    example: ClassVar[dict[str, Any]] = {"overlap_hours": 24}
+
+
+# The audit log.
+
+
+class AuditEntry(Reply):
+    """Something that somebody did or was refused. Personal data in ``details`` is masked."""
+
+    id = fields.UUID(required=True)
+    position = fields.Integer(required=True)
+    at = moment(required=True)
+    action = fields.String(required=True)
+    actor = fields.String(required=True)
+    subject = fields.String(required=True)
+    address = fields.String(required=True, allow_none=True)
+    request_id = fields.String(required=True)
+    details = fields.Dict(required=True)
+
+    example: ClassVar[dict[str, Any]] = {
+        "id": _ID,
+        "position": 1042,
+        "at": _WHEN,
+        "action": "staff.changed",
+        "actor": f"staff:{_ID}",
+        "subject": f"staff/{_ID}",
+        "address": "192.0.2.7",
+        "request_id": "0199c1f2-7c1e-7d1a-9d0e-6f0f8f7b2a33",
+        "details": {"roles": {"before": ["sales"], "after": ["sales", "manager"]}},
+    }
+
+
+class ListAuditEntries(ListQuery):
+    """Entries of the audit log, newest first. ``subject`` is like ``staff/0199c1f2-…``."""
+
+    reply = page_of(AuditEntry)
+    filters = {
+        "action": fields.String(),
+        "actor": fields.String(),
+        "subject": fields.String(),
+        "address": fields.String(),
+        "request_id": fields.String(),
+        "at": moment(),
+    }
+    sorts = ("position",)
+    default_sort = "-position"
+
+
+class AuditTrail(Reply):
+    """Whether the log is as it was written. ``head`` is the hash of the last entry checked."""
+
+    intact = fields.Boolean(required=True)
+    checked = fields.Integer(required=True)
+    broken_at = fields.Integer(required=True, allow_none=True)
+    position = fields.Integer(required=True)
+    head = fields.String(required=True)
+    more = fields.Boolean(required=True)
+
+
+class VerifyAuditTrail(Query):
+    """Check the hash chain of the entries after a position; go on from ``position`` if ``more``."""
+
+    reply = AuditTrail
+    after = fields.Integer(load_default=0, validate=validate.Range(0, 2**53))
+    limit = fields.Integer(load_default=20_000, validate=validate.Range(1, 100_000))
 
 
 # Views the gateway composes.
@@ -506,7 +851,7 @@ class Part(Reply):
 class Customer360(Reply):
     """A customer and what every service knows of them."""
 
-    customer = fields.Dict(required=True)
+    customer = fields.Dict(required=True, allow_none=True)
     parts = fields.Dict(keys=fields.String(), values=fields.Nested(Part), required=True)
 
 

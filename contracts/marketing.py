@@ -126,7 +126,7 @@ class ListCampaigns(ListQuery):
     """Campaigns."""
 
     reply = page_of(CampaignRow)
-    filters = {"status": choice(CAMPAIGN_STATUSES), "created_at": fields.AwareDateTime()}
+    filters = {"status": choice(CAMPAIGN_STATUSES), "created_at": moment()}
 
 
 class UpdateCampaign(Versioned):

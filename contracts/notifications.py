@@ -77,7 +77,7 @@ class ListMessages(ListQuery):
         "channel": choice(CHANNELS),
         "purpose": choice(MESSAGE_PURPOSES),
         "status": choice(MESSAGE_STATUSES),
-        "created_at": fields.AwareDateTime(),
+        "created_at": moment(),
     }
 
 
@@ -148,7 +148,7 @@ class ListReminders(ListQuery):
         "status": choice(REMINDER_STATUSES),
         "owner_id": fields.UUID(),
         "subject_id": fields.UUID(),
-        "due_at": fields.AwareDateTime(),
+        "due_at": moment(),
     }
     sorts = ("due_at", "created_at")
     default_sort = "due_at"
@@ -209,11 +209,41 @@ class Result(Reply):
     reason = fields.String(required=True, allow_none=True)
 
 
+class Unsubscribed(Reply):
+    """By what channel there is no more advertising; whoever holds the link learns no name."""
+
+    channel = choice(CHANNELS, required=True)
+
+
+class Unsubscribe(Command):
+    """Want no more advertising, by the link in a message. Asking twice changes nothing."""
+
+    reply = Unsubscribed
+    token = text(200, required=True)
+
+
+class UnsubscribeReceived(Event):
+    """A customer wants no more advertising by a channel; the proof is the message with the link."""
+
+    aggregate = "unsubscription"
+    happened = "received"
+    unsubscription_id = fields.UUID(required=True)
+    customer_id = fields.UUID(required=True)
+    channel = fields.String(required=True)
+    message_id = fields.UUID(required=True)
+    campaign_id = fields.UUID(required=True, allow_none=True)
+    at = moment(required=True)
+
+
 class MessagesReported(Event):
-    """What became of a batch of campaign messages; at most 500."""
+    """What became of a batch of campaign messages; at most 500.
+
+    A reason is what a server said, which likes to name the address.
+    """
 
     aggregate = "report"
     happened = "reported"
+    personal = True
     feed = False
     report_id = fields.UUID(required=True)
     campaign_id = fields.UUID(required=True)

@@ -2,7 +2,7 @@
 
 from marshmallow import fields, validate
 
-from contracts.shapes import Money, Owned, Record, choice, moment, text
+from contracts.shapes import Money, Owned, Record, choice, day, moment, text
 from crmkit.messages import Command, Event, Query, Reply, Versioned
 from crmkit.pages import ListQuery, page_of
 
@@ -30,7 +30,7 @@ class Opportunity(Owned):
     stage = choice(STAGES, required=True)
     status = choice(STATUSES, required=True)
     lost_reason = fields.String(required=True, allow_none=True)
-    expected_on = fields.Date(required=True, allow_none=True)
+    expected_on = day(required=True, allow_none=True)
     order_id = fields.UUID(required=True, allow_none=True)
     closed_at = moment(required=True, allow_none=True)
 
@@ -46,7 +46,7 @@ class Order(Owned):
     total = fields.Nested(Money, required=True)
     paid = fields.Nested(Money, required=True)
     lines = fields.List(fields.Nested(OrderLine), required=True)
-    payment_due_on = fields.Date(required=True, allow_none=True)
+    payment_due_on = day(required=True, allow_none=True)
     submitted_at = moment(required=True)
 
 
@@ -57,7 +57,7 @@ class Task(Owned):
     customer_id = fields.UUID(required=True, allow_none=True)
     customer_name = fields.String(required=True, allow_none=True)
     status = choice(TASK_STATUSES, required=True)
-    due_on = fields.Date(required=True, allow_none=True)
+    due_on = day(required=True, allow_none=True)
     reason = fields.String(required=True, allow_none=True)
 
 
@@ -70,7 +70,7 @@ class CreateOpportunity(Command):
     title = text(200, required=True)
     amount = fields.Nested(Money, required=True, unknown="raise")
     stage = choice(STAGES, load_default="qualification")
-    expected_on = fields.Date(allow_none=True)
+    expected_on = day(allow_none=True)
     owner_id = fields.UUID()
 
 
@@ -90,8 +90,8 @@ class ListOpportunities(ListQuery):
         "owner_id": fields.UUID(),
         "stage": choice(STAGES),
         "status": choice(STATUSES),
-        "expected_on": fields.Date(),
-        "created_at": fields.AwareDateTime(),
+        "expected_on": day(),
+        "created_at": moment(),
     }
     sorts = ("created_at", "updated_at")
 
@@ -103,7 +103,7 @@ class UpdateOpportunity(Versioned):
     opportunity_id = fields.UUID(required=True)
     title = text(200)
     amount = fields.Nested(Money, unknown="raise")
-    expected_on = fields.Date(allow_none=True)
+    expected_on = day(allow_none=True)
 
 
 class MoveOpportunity(Command):
@@ -124,7 +124,7 @@ class WinOpportunity(Command):
     reply = Opportunity
     opportunity_id = fields.UUID(required=True)
     lines = fields.List(fields.Nested(OrderLine, unknown="raise"), validate=validate.Length(1, 200))
-    payment_due_on = fields.Date(allow_none=True)
+    payment_due_on = day(allow_none=True)
 
 
 class LoseOpportunity(Command):
@@ -150,7 +150,7 @@ class ListOrders(ListQuery):
         "customer_id": fields.UUID(),
         "owner_id": fields.UUID(),
         "status": choice(ORDER_STATUSES),
-        "created_at": fields.AwareDateTime(),
+        "created_at": moment(),
     }
 
 
@@ -159,7 +159,7 @@ class Payment(Record):
 
     order_id = fields.UUID(required=True)
     amount = fields.Nested(Money, required=True)
-    received_on = fields.Date(required=True)
+    received_on = day(required=True)
     reference = fields.String(required=True, allow_none=True)
 
 
@@ -173,7 +173,7 @@ class RecordPayment(Command):
     id = fields.UUID()
     order_id = fields.UUID(required=True)
     amount = fields.Nested(Money, required=True, unknown="raise")
-    received_on = fields.Date(required=True)
+    received_on = day(required=True)
     reference = text(100, allow_none=True)
 
 
@@ -184,7 +184,7 @@ class CreateTask(Command):
     id = fields.UUID()
     title = text(200, required=True)
     customer_id = fields.UUID(allow_none=True)
-    due_on = fields.Date(allow_none=True)
+    due_on = day(allow_none=True)
     owner_id = fields.UUID()
 
 
@@ -203,7 +203,7 @@ class ListTasks(ListQuery):
         "customer_id": fields.UUID(),
         "owner_id": fields.UUID(),
         "status": choice(TASK_STATUSES),
-        "due_on": fields.Date(),
+        "due_on": day(),
     }
 
 
@@ -215,8 +215,11 @@ class CompleteTask(Command):
 
 
 class _OpportunityEvent(Event):
+    """Titles and reasons are what people write about a customer, so they count as personal."""
+
     aggregate = "opportunity"
     happened = "changed"
+    personal = True
     opportunity_id = fields.UUID(required=True)
     customer_id = fields.UUID(required=True)
     title = fields.String(required=True)
@@ -262,10 +265,14 @@ class OpportunityLost(_OpportunityEvent):
 
 
 class OrderSubmitted(Event):
-    """An order was placed and awaits the ERP. The ERP makes the delivery and the invoice of it."""
+    """An order was placed and awaits the ERP. The ERP makes the delivery and the invoice of it.
+
+    The lines are written freely ("engraved: …"), so it counts as personal. The ERP gets it whole.
+    """
 
     aggregate = "order"
     happened = "submitted"
+    personal = True
     erp = True
     order_id = fields.UUID(required=True)
     number = fields.String(required=True)
@@ -275,7 +282,7 @@ class OrderSubmitted(Event):
     lines = fields.List(fields.Nested(OrderLine), required=True)
     owner_id = fields.UUID(required=True, allow_none=True)
     team_path = fields.String(required=True)
-    payment_due_on = fields.Date(required=True, allow_none=True)
+    payment_due_on = day(required=True, allow_none=True)
     submitted_at = moment(required=True)
 
 
@@ -303,7 +310,7 @@ class TaskAssigned(Event):
     customer_id = fields.UUID(required=True, allow_none=True)
     owner_id = fields.UUID(required=True, allow_none=True)
     team_path = fields.String(required=True)
-    due_on = fields.Date(required=True, allow_none=True)
+    due_on = day(required=True, allow_none=True)
     reason = fields.String(required=True, allow_none=True)
 
 

@@ -95,7 +95,7 @@ class ListFeedback(ListQuery):
         "customer_id": fields.UUID(),
         "kind": choice(FEEDBACK_KINDS),
         "status": choice(FEEDBACK_STATUSES),
-        "created_at": fields.AwareDateTime(),
+        "created_at": moment(),
     }
 
 
@@ -115,7 +115,7 @@ class ListTickets(ListQuery):
         "owner_id": fields.UUID(),
         "status": choice(TICKET_STATUSES),
         "priority": choice(PRIORITIES),
-        "created_at": fields.AwareDateTime(),
+        "created_at": moment(),
     }
     sorts = ("created_at", "updated_at")
 
@@ -191,8 +191,11 @@ class FeedbackReceived(Event):
 
 
 class _TicketEvent(Event):
+    """A ticket's subject, outcome and reasons speak of a customer, often in their own words."""
+
     aggregate = "ticket"
     happened = "changed"
+    personal = True
     ticket_id = fields.UUID(required=True)
     number = fields.String(required=True)
     customer_id = fields.UUID(required=True)
@@ -240,6 +243,7 @@ class SurveyRequested(Event):
 
     aggregate = "survey"
     happened = "requested"
+    personal = True
     feed = False
     survey_id = fields.UUID(required=True)
     ticket_id = fields.UUID(required=True)
@@ -256,6 +260,7 @@ class SurveyAnswered(Event):
 
     aggregate = "survey"
     happened = "answered"
+    personal = True
     survey_id = fields.UUID(required=True)
     ticket_id = fields.UUID(required=True)
     customer_id = fields.UUID(required=True)
@@ -268,6 +273,7 @@ class CustomerDetractorFlagged(Event):
 
     aggregate = "survey"
     happened = "detractor_flagged"
+    personal = True
     survey_id = fields.UUID(required=True)
     ticket_id = fields.UUID(required=True)
     ticket_number = fields.String(required=True)

@@ -1,5 +1,6 @@
 """Fields and shapes that several contracts share."""
 
+from datetime import date
 from typing import Any
 
 from marshmallow import ValidationError, fields, validate
@@ -9,6 +10,20 @@ from crmkit.messages import Reply
 LANGUAGES = ("en", "ko", "ja", "zh-Hans", "zh-Hant")
 CURRENCIES = ("KRW", "JPY", "CNY", "TWD", "HKD", "USD", "EUR", "GBP")
 CHANNELS = ("email", "sms")
+EARLIEST_YEAR, LATEST_YEAR = 1900, 2200
+
+_TIME_ZONES = {
+    "ko": "Asia/Seoul",
+    "ja": "Asia/Tokyo",
+    "zh-Hans": "Asia/Shanghai",
+    "zh-Hant": "Asia/Taipei",
+}
+COMPANY_TIME_ZONE = "Asia/Seoul"
+
+
+def time_zone_of(language: str | None) -> str:
+    """The zone to reckon and write times in for somebody of whom only the language is known."""
+    return _TIME_ZONES.get(language or "", COMPANY_TIME_ZONE)
 
 
 def text(most: int = 200, *, least: int = 1, **options: Any) -> fields.String:
@@ -38,7 +53,18 @@ def country(**options: Any) -> fields.String:
 
 def moment(**options: Any) -> fields.AwareDateTime:
     """A time with its offset; ISO 8601."""
-    return fields.AwareDateTime(format="iso", **options)
+    return fields.AwareDateTime(format="iso", validate=_in_our_time, **options)
+
+
+def day(**options: Any) -> fields.Date:
+    """A date without a time; ISO 8601."""
+    return fields.Date(validate=_in_our_time, **options)
+
+
+def _in_our_time(value: date) -> None:
+    # At the ends of the calendar another zone or one day more is a time that no datetime holds.
+    if not EARLIEST_YEAR <= value.year <= LATEST_YEAR:
+        raise ValidationError(f"Must be between the years {EARLIEST_YEAR} and {LATEST_YEAR}.")
 
 
 class Money(Reply):

@@ -57,7 +57,7 @@ def _module(owner: str) -> str:
 
 
 def _seed(owner: str, url: str, count: int, done: Any) -> None:
-    demo = importlib.import_module("contracts.demo")
+    demo = importlib.import_module("demo.company")
     module = importlib.import_module(_module(owner))
     dsn = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
     total = 0

@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 from starlette.routing import Router
 from starlette.types import Receive, Scope, Send
 
-from crmkit import catalog, codec, metrics
+from crmkit import catalog, codec, logs, metrics
 from crmkit.client import Client
 from crmkit.context import Actor, Context
 from crmkit.db import Database, Encoded, purge
@@ -26,8 +26,9 @@ from crmkit.errors import CrmError
 from crmkit.ids import new_id
 from crmkit.messages import load
 from crmkit.settings import Settings, from_environment
-from gateway import answers, languages, problems, requests, special
+from gateway import addresses, answers, audit, languages, problems, requests, special
 from gateway.answers import Answer, Header
+from gateway.audit_refusals import Refusals
 from gateway.identity import families, passwords
 from gateway.identity.bearer import Bearers
 from gateway.limits import Limit
@@ -37,7 +38,8 @@ from gateway.resources import THREADS, Resources
 from gateway.routes import LOGGED_IN, PUBLIC, Call, Composed, Route, Table
 
 log = logging.getLogger(__name__)
-audit = logging.getLogger("gateway.audit")
+
+_READING = frozenset(("GET", "HEAD"))
 
 BODY_SECONDS = 10.0
 CLEANING_SECONDS = 3600.0
@@ -57,14 +59,38 @@ class Request:
     path: str
     method: str
     language: str | None
+    proxies: frozenset[str]
     route: Route | None = None
+    principal: Principal | None = None
     extra: list[Header] = field(default_factory=list)
 
     @property
     def address(self) -> str:
         """Where it came from."""
         client = self.scope.get("client")
-        return str(client[0]) if client else "unknown"
+        peer = str(client[0]) if client else "unknown"
+        return addresses.origin(peer, self.headers.get(b"x-forwarded-for"), self.proxies)
+
+    async def body(self, most: int) -> bytes:
+        """The whole body; 413 when it has more than ``most`` bytes, 408 when it does not come."""
+        length = self.headers.get(b"content-length", b"0")
+        if not length.isdigit() or int(length) > most:
+            raise _too_large(most)
+        received = bytearray()
+        try:
+            async with asyncio.timeout(BODY_SECONDS):
+                more = True
+                while more:
+                    message = await self.receive()
+                    if message["type"] == "http.disconnect":
+                        raise Problem(400, "client_gone", "The client went away.")
+                    received += message.get("body", b"")
+                    if len(received) > most:
+                        raise _too_large(most)
+                    more = message.get("more_body", False)
+        except TimeoutError:
+            raise Problem(408, "body_timeout") from None
+        return bytes(received)
 
 
 class Gateway:
@@ -75,6 +101,9 @@ class Gateway:
         self.resources = resources
         self.table = table
         self.bearers = Bearers(resources)
+        self.refusals = Refusals(resources)
+        # gunicorn takes only the scheme from its proxies, and leaves the address to us.
+        self._proxies = addresses.trusted(settings.text("FORWARDED_ALLOW_IPS", "127.0.0.1"))
         rate = settings.number("RATE_PER_SECOND", 100)
         self.limits = {
             "default": Limit("default", rate, rate * 2),
@@ -92,18 +121,25 @@ class Gateway:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; whatever happens, in the one shape."""
         began = time.perf_counter()
-        request = _open(scope, receive)
+        request = _open(scope, receive, self._proxies)
+        logs.request_id.set(request.id)
         try:
             answer = await self._answer(request)
         except (Problem, CrmError) as refusal:
+            if refusal.status == 403:
+                await self._note_refusal(request, refusal)
             answer = self._refused(request, refusal)
         except Exception:
-            log.exception("A request failed.", extra={"request_id": request.id})
+            log.exception("A request failed.")
             answer = self._refused(request, Problem(500, "internal"))
         fixed = (*self._fixed, *request.extra, (b"request-id", request.id.encode()))
         await answers.write(send, answer, fixed, head=request.method == "HEAD")
         shown = request.route.path if request.route else "-"
-        metrics.request_seconds(request.method, shown, answer.status, time.perf_counter() - began)
+        seconds = time.perf_counter() - began
+        metrics.request_seconds(request.method, shown, answer.status, seconds)
+        if request.method not in _READING:
+            told = {"method": request.method, "path": shown, "status": answer.status}
+            log.info("Answered.", extra={**told, "seconds": round(seconds, 4)})
 
     async def _answer(self, request: Request) -> Answer:
         found = self.table.find(request.path)
@@ -116,8 +152,8 @@ class Gateway:
         request.route = route
         request.extra.append(answers.API_POLICY)
         principal = await self._principal(request, route)
-        actor = self._actor(request, route, principal)
-        body = await _body(request, route) if route.takes_body else b""
+        actor = self._actor(route, principal)
+        body = await request.body(route.max_body) if route.takes_body else b""
         fields = requests.fields_of(
             route, values, request.scope["query_string"], body, request.headers
         )
@@ -126,48 +162,43 @@ class Gateway:
         return _accepted(request, route, encoded)
 
     async def _special(self, request: Request) -> Answer:
-        page = self.pages.find(request.path)
+        page = self.pages.find(request.path, request.method)
         if page is None:
             raise Problem(404, "path_not_found")
-        if request.method not in {"GET", "HEAD"}:
-            raise Problem(405, "method_not_allowed", headers={"allow": "GET, HEAD"})
         return await page(self, request)
 
     async def _principal(self, request: Request, route: Route) -> Principal | None:
         """Whoever holds the token; None on public rows. Their bucket pays for the request."""
         if route.permission == PUBLIC:
             name = "public" if route.limit == "default" else route.limit
-            self._pay(request, self.limits[name], request.address)
+            self.pay(request, self.limits[name], request.address)
             return None
         principal = await self.bearers.principal(request.headers.get(b"authorization"))
         if principal is None:
-            self._pay(request, self.limits["public"], request.address)
+            self.pay(request, self.limits["public"], request.address)
             raise Problem(401, "unauthenticated", headers={"www-authenticate": "Bearer"})
-        self._pay(request, self.limits[route.limit], principal.key)
+        self.pay(request, self.limits[route.limit], principal.key)
+        request.principal = principal
+        if principal.networks and not principal.may_come_from(request.address):
+            raise Problem(403, "address_not_allowed")
         return principal
 
     @staticmethod
-    def _pay(request: Request, limit: Limit, key: str) -> None:
+    def pay(request: Request, limit: Limit, key: str) -> None:
+        """Take the request out of a bucket; 429 when it is empty."""
         state = limit.take(key)
         request.extra += ((b"ratelimit-policy", limit.policy), (b"ratelimit", state))
 
     @staticmethod
-    def _actor(request: Request, route: Route, principal: Principal | None) -> Actor:
+    def _actor(route: Route, principal: Principal | None) -> Actor:
         if principal is None:
             return _ANONYMOUS
         if route.permission == LOGGED_IN:
             return principal.anyone
         actor = principal.actor(route.permission)
         if actor is None:
-            audit.warning(
-                "A permission was missing.",
-                extra={
-                    "request_id": request.id,
-                    "principal": f"{principal.kind}:{principal.id}",
-                    "permission": route.permission,
-                    "route": f"{route.method} {route.path}",
-                },
-            )
+            if principal.needs_factor:
+                raise Problem(403, "mfa_setup_required")
             sentence = f"This needs the permission {route.permission}."
             missing = {"permission": route.permission}
             raise Problem(403, "permission_missing", sentence, extra=missing)
@@ -193,6 +224,7 @@ class Gateway:
             command_id=command_id,
             fingerprint=requests.fingerprint(fields) if command_id else None,
             traceparent=trace.decode() if _TRACEPARENT.fullmatch(trace) else None,
+            address=request.address,
         )
 
     async def _ask(self, route: Route, call: Call) -> Encoded:
@@ -211,6 +243,14 @@ class Gateway:
         result = await resources.in_thread(do, route.local, **fields)
         return result if isinstance(result, Encoded) else _encoded(result)
 
+    async def _note_refusal(self, request: Request, refusal: Problem | CrmError) -> None:
+        route, principal = request.route, request.principal
+        if route is not None and principal is not None:
+            name = f"{route.method} {route.path}"
+            await self.refusals.note(
+                principal, request.address, request.id, route=name, code=refusal.code
+            )
+
     def _refused(self, request: Request, refusal: Problem | CrmError) -> Answer:
         reading = request.route is not None and not request.route.takes_body
         problem = (
@@ -221,7 +261,7 @@ class Gateway:
         if problem.status >= 500:
             log.warning(
                 "A request was not served.",
-                extra={"request_id": request.id, "code": problem.code, "path": request.path},
+                extra={"code": problem.code, "path": request.path},
             )
         if answers.API_POLICY not in request.extra:
             request.extra.append(answers.API_POLICY)
@@ -236,7 +276,7 @@ class Gateway:
         return answer
 
 
-def _open(scope: Scope, receive: Receive) -> Request:
+def _open(scope: Scope, receive: Receive, proxies: frozenset[str]) -> Request:
     headers = dict(scope["headers"])
     asked = headers.get(b"request-id", b"")
     accepted = headers.get(b"accept-language")
@@ -248,6 +288,7 @@ def _open(scope: Scope, receive: Receive) -> Request:
         scope["path"],
         scope["method"],
         languages.negotiate(accepted.decode("latin-1")) if accepted else None,
+        proxies,
     )
 
 
@@ -265,30 +306,8 @@ def _other_method(request: Request, rows: Mapping[str, Route]) -> Answer:
     raise Problem(405, "method_not_allowed", headers={"allow": ", ".join(allowed)})
 
 
-async def _body(request: Request, route: Route) -> bytes:
-    """The whole body; 413 when it is longer than the row allows, 408 when it does not come."""
-    length = request.headers.get(b"content-length", b"0")
-    if not length.isdigit() or int(length) > route.max_body:
-        raise _too_large(route)
-    received = bytearray()
-    try:
-        async with asyncio.timeout(BODY_SECONDS):
-            more = True
-            while more:
-                message = await request.receive()
-                if message["type"] == "http.disconnect":
-                    raise Problem(400, "client_gone", "The client went away.")
-                received += message.get("body", b"")
-                if len(received) > route.max_body:
-                    raise _too_large(route)
-                more = message.get("more_body", False)
-    except TimeoutError:
-        raise Problem(408, "body_timeout") from None
-    return bytes(received)
-
-
-def _too_large(route: Route) -> Problem:
-    return Problem(413, "body_too_large", f"At most {route.max_body:,} bytes.")
+def _too_large(most: int) -> Problem:
+    return Problem(413, "body_too_large", f"At most {most:,} bytes.")
 
 
 def _accepted(request: Request, route: Route, encoded: Encoded) -> Answer:
@@ -354,14 +373,15 @@ def application(settings: Settings, table: Table) -> Router:
 
 
 def _clean(session: Session) -> None:
-    purge(session)
     families.forget_old(session)
+    audit.tell_head(session)
 
 
 async def _clean_now_and_then(resources: Resources) -> None:
     while True:
         await asyncio.sleep(CLEANING_SECONDS)
         try:
+            await resources.in_thread(purge, resources.database)
             await resources.in_thread(resources.database.within(Context()).run, _clean)
         except Exception:
             log.exception("Old rows could not be deleted.")

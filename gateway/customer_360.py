@@ -9,14 +9,14 @@ from contracts import customers, marketing, notifications, sales, service_desk
 from crmkit import codec
 from crmkit.clock import now
 from crmkit.context import Actor, Context
-from crmkit.errors import CrmError
+from crmkit.errors import CrmError, Unavailable
 from crmkit.messages import Query
 from gateway.resources import Resources
 from gateway.routes import Call, Composed
 
 log = logging.getLogger(__name__)
 
-PART_SECONDS = 0.8
+PROFILE_SECONDS, PART_SECONDS = 1.5, 0.8
 PART_ITEMS = 10
 
 PARTS: dict[str, tuple[type[Query], str]] = {
@@ -30,29 +30,41 @@ PARTS: dict[str, tuple[type[Query], str]] = {
 
 
 async def view_customer(resources: Resources, call: Call) -> Composed:
-    """The customer with all parts the principal may see; only the customer's own refusal counts.
+    """The customer with all parts the principal may see, as far as their services answer.
 
-    The parts are asked at the same time as the customer, but shown only when the customer was.
+    All are asked at the same time. When the customer's own service is silent, ``customer`` is null
+    and the parts stand alone; when it refuses, so does the view.
     """
     customer_id = call.request["customer_id"]
-    profile = resources.client.call(
-        customers.GetCustomer, {"customer_id": customer_id}, call.context
-    )
+    profile = _profile(resources, customer_id, call.context)
     allowed = _allowed(call)
     asked = [
         asyncio.create_task(_part(resources, name, customer_id, replace(call.context, actor=actor)))
         for name, actor in allowed.items()
     ]
     try:
-        customer = codec.loads((await profile).body)
+        customer = await profile
     except BaseException:
         for task in asked:
             task.cancel()
         raise
     parts = dict(zip(allowed, await asyncio.gather(*asked), strict=True))
-    missing = [name for name, part in parts.items() if part["status"] != "ok"]
+    missing = ["customer"] if customer is None else []
+    missing += [name for name, part in parts.items() if part["status"] != "ok"]
     body = codec.dumps({"customer": customer, "parts": parts})
     return Composed(body, headers=(("degraded", ", ".join(missing)),) if missing else ())
+
+
+async def _profile(resources: Resources, customer_id: Any, context: Context) -> Any:
+    request = {"customer_id": customer_id}
+    try:
+        answer = await resources.client.call(
+            customers.GetCustomer, request, context, seconds=PROFILE_SECONDS
+        )
+    except Unavailable as error:
+        log.warning("The customer is missing from its view.", extra={"cause": str(error)})
+        return None
+    return codec.loads(answer.body)
 
 
 def _allowed(call: Call) -> dict[str, Actor]:

@@ -44,6 +44,22 @@ EN: Sentences = {
     "path_not_found": ("Not found", "There is nothing at this address."),
     "wrong_credentials": ("Not logged in", "The e-mail address or the password is wrong."),
     "too_many_attempts": ("Too many attempts", "Wait as long as Retry-After says, then try again."),
+    "mfa_required": (
+        "The second factor is missing",
+        "Finish the login with the challenge and a code of your authenticator app.",
+    ),
+    "mfa_setup_required": (
+        "A second factor is needed",
+        "Your role asks for a second factor. Set one up first.",
+    ),
+    "challenge_invalid": ("This login is over", "Log in again with your password."),
+    "wrong_code": ("Not accepted", "The code is wrong or was used before."),
+    "wrong_password": ("Not allowed", "The current password is not that."),
+    "address_not_allowed": ("Not allowed", "This API key may not be used from this address."),
+    "identity_unknown": (
+        "Not allowed",
+        "Nobody here is linked to that identity. Ask your administrator.",
+    ),
     "permission_missing": ("Not allowed", ""),
     "idempotency_key_missing": (
         "Idempotency-Key is missing",
@@ -86,6 +102,19 @@ KO: Sentences = {
     "path_not_found": ("찾을 수 없습니다", "이 주소에는 아무것도 없습니다."),
     "wrong_credentials": ("로그인할 수 없습니다", "이메일 주소 또는 비밀번호가 올바르지 않습니다."),
     "too_many_attempts": ("시도가 너무 많습니다", "Retry-After만큼 기다린 뒤 다시 시도해 주세요."),
+    "mfa_required": (
+        "2단계 인증이 필요합니다",
+        "인증 앱의 코드와 challenge를 보내 로그인을 완료해 주세요.",
+    ),
+    "mfa_setup_required": (
+        "2단계 인증 설정이 필요합니다",
+        "담당하신 역할에는 2단계 인증이 필요합니다. 먼저 설정해 주세요.",
+    ),
+    "challenge_invalid": ("로그인 시간이 만료되었습니다", "비밀번호로 다시 로그인해 주세요."),
+    "wrong_code": ("인증할 수 없습니다", "코드가 올바르지 않거나 이미 사용되었습니다."),
+    "wrong_password": ("권한이 없습니다", "현재 비밀번호가 올바르지 않습니다."),
+    "address_not_allowed": ("권한이 없습니다", "이 API 키는 이 주소에서 사용할 수 없습니다."),
+    "identity_unknown": ("권한이 없습니다", "연결된 계정이 없습니다. 관리자에게 문의해 주세요."),
     "permission_missing": ("권한이 없습니다", ""),
     "idempotency_key_missing": (
         "Idempotency-Key가 없습니다",
@@ -140,6 +169,22 @@ JA: Sentences = {
         "試行回数が多すぎます",
         "Retry-After の時間だけ待ってからやり直してください。",
     ),
+    "mfa_required": (
+        "2 段階認証が必要です",
+        "認証アプリのコードと challenge を送ってログインを完了してください。",
+    ),
+    "mfa_setup_required": (
+        "2 段階認証の設定が必要です",
+        "この役割には 2 段階認証が必要です。先に設定してください。",
+    ),
+    "challenge_invalid": ("このログインは無効です", "パスワードでもう一度ログインしてください。"),
+    "wrong_code": ("認証できません", "コードが正しくないか、すでに使われています。"),
+    "wrong_password": ("権限がありません", "現在のパスワードが正しくありません。"),
+    "address_not_allowed": ("権限がありません", "この API キーはこのアドレスからは使えません。"),
+    "identity_unknown": (
+        "権限がありません",
+        "この ID に結び付いた人がいません。管理者にお問い合わせください。",
+    ),
     "permission_missing": ("権限がありません", ""),
     "idempotency_key_missing": (
         "Idempotency-Key がありません",
@@ -179,6 +224,13 @@ ZH_HANS: Sentences = {
     "path_not_found": ("未找到", "此地址没有任何内容。"),
     "wrong_credentials": ("无法登录", "电子邮件地址或密码不正确。"),
     "too_many_attempts": ("尝试次数过多", "请等待 Retry-After 所示的时间后重试。"),
+    "mfa_required": ("需要两步验证", "请使用 challenge 和验证器应用中的代码完成登录。"),
+    "mfa_setup_required": ("需要设置两步验证", "您的角色要求两步验证,请先进行设置。"),
+    "challenge_invalid": ("此次登录已失效", "请使用密码重新登录。"),
+    "wrong_code": ("验证失败", "代码不正确或已被使用。"),
+    "wrong_password": ("没有权限", "当前密码不正确。"),
+    "address_not_allowed": ("没有权限", "此 API 密钥不能从该地址使用。"),
+    "identity_unknown": ("没有权限", "没有与该身份关联的人员,请联系管理员。"),
     "permission_missing": ("没有权限", ""),
     "idempotency_key_missing": (
         "缺少 Idempotency-Key",
@@ -218,6 +270,13 @@ ZH_HANT: Sentences = {
     "path_not_found": ("找不到", "此位址沒有任何內容。"),
     "wrong_credentials": ("無法登入", "電子郵件地址或密碼不正確。"),
     "too_many_attempts": ("嘗試次數過多", "請等待 Retry-After 所示的時間後再試。"),
+    "mfa_required": ("需要兩步驟驗證", "請使用 challenge 與驗證器應用程式的代碼完成登入。"),
+    "mfa_setup_required": ("需要設定兩步驟驗證", "您的角色需要兩步驟驗證,請先進行設定。"),
+    "challenge_invalid": ("此次登入已失效", "請使用密碼重新登入。"),
+    "wrong_code": ("驗證失敗", "代碼不正確或已使用過。"),
+    "wrong_password": ("沒有權限", "目前的密碼不正確。"),
+    "address_not_allowed": ("沒有權限", "此 API 金鑰不能從該位址使用。"),
+    "identity_unknown": ("沒有權限", "沒有與該身分連結的人員,請聯絡管理員。"),
     "permission_missing": ("沒有權限", ""),
     "idempotency_key_missing": (
         "缺少 Idempotency-Key",

@@ -1,5 +1,33 @@
 """The gateway's tables."""
 
-from gateway.identity.models import ApiKey, Base, LoginFailure, LoginSession, Role, Staff, Team
+from gateway.audit import AuditEntry
+from gateway.identity.models import (
+    ApiKey,
+    Base,
+    LoginChallenge,
+    LoginFailure,
+    LoginSession,
+    OidcLogin,
+    RecoveryCode,
+    Role,
+    SecondFactor,
+    Staff,
+    StaffIdentity,
+    Team,
+)
 
-__all__ = ["ApiKey", "Base", "LoginFailure", "LoginSession", "Role", "Staff", "Team"]
+__all__ = [
+    "ApiKey",
+    "AuditEntry",
+    "Base",
+    "LoginChallenge",
+    "LoginFailure",
+    "LoginSession",
+    "OidcLogin",
+    "RecoveryCode",
+    "Role",
+    "SecondFactor",
+    "Staff",
+    "StaffIdentity",
+    "Team",
+]

@@ -278,6 +278,9 @@ def _responses(row: Route, components: Components) -> dict[str, Any]:
     found: dict[str, Any] = {str(row.status): _success(row, components)}
     if row.method == "GET" and "version" in row.command.reply().fields:
         found["304"] = {"description": "The record is still as If-None-Match says."}
+    if not row.takes_body:
+        # By the server itself, before there is a request.
+        found["414"] = {"description": "The address has more than 4,094 bytes."}
     for status in sorted(_statuses(row)):
         found[str(status)] = {"$ref": f"#/components/responses/{_failure_name(status)}"}
     return found
@@ -305,13 +308,36 @@ def _success(row: Route, components: Components) -> dict[str, Any]:
     return success
 
 
+_LOGINS = frozenset(("sign_in", "verify_sign_in", "refresh_session", "finish_oidc"))
+
+
+_MORE: dict[str, frozenset[int]] = {
+    "read_events": frozenset((410,)),
+    "start_oidc": frozenset((404,)),
+    "finish_oidc": frozenset((403, 404)),
+    "start_mfa": frozenset((403,)),
+    "confirm_mfa": frozenset((403,)),
+    "turn_off_mfa": frozenset((403,)),
+    "renew_recovery_codes": frozenset((403,)),
+    "change_password": frozenset((403,)),
+    "list_my_sessions": frozenset((409,)),
+    "get_mfa": frozenset((409,)),
+}
+
+
+def _names_others(row: Route) -> bool:
+    """Whether a field refers to another record, which may not be there."""
+    declared = row.command().fields
+    return any(isinstance(one, fields.UUID) and name != "id" for name, one in declared.items())
+
+
 def _statuses(row: Route) -> set[int]:
     statuses = {400, 429, 500, 503}
-    if row.permission != PUBLIC or row.command.name in {"sign_in", "refresh_session"}:
+    if row.permission != PUBLIC or row.command.name in _LOGINS:
         statuses.add(401)
     if row.permission not in {PUBLIC, LOGGED_IN}:
         statuses.add(403)
-    if row.parameters:
+    if row.parameters or _names_others(row):
         statuses.add(404)
     if row.command.changes:
         statuses.add(409)
@@ -319,6 +345,4 @@ def _statuses(row: Route) -> set[int]:
         statuses |= {413, 415, 422}
     if row.versioned:
         statuses |= {412, 428} if row.needs_version else {412}
-    if row.command.name == "read_events":
-        statuses.add(410)
-    return statuses
+    return statuses | _MORE.get(row.command.name, frozenset())

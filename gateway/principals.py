@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network, ip_address
 from uuid import UUID
 
 from crmkit.context import Actor, Scope
@@ -12,7 +13,11 @@ WIDTH: dict[str, int] = {"own": 0, "team": 1, "subtree": 2, "all": 3}
 
 @dataclass(slots=True)
 class Principal:
-    """Whoever holds a valid token or key. ``grants`` maps each permission to its widest scope."""
+    """Whoever holds a valid token or key. ``grants`` maps each permission to its widest scope.
+
+    ``networks`` are those a key may come from, any when there are none. ``needs_factor`` says that
+    their roles ask for a second factor which they do not have yet; they may do nothing else then.
+    """
 
     id: UUID
     kind: str
@@ -20,11 +25,24 @@ class Principal:
     team_path: str = "/"
     language: str | None = None
     session_id: UUID | None = None
+    networks: tuple[IPv4Network | IPv6Network, ...] = ()
+    needs_factor: bool = False
     key: str = field(init=False)
     _actors: dict[str, Actor | None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.key = str(self.id)
+
+    def may_come_from(self, address: str) -> bool:
+        """Whether the key may be used from that address."""
+        if not self.networks:
+            return True
+        try:
+            place = ip_address(address)
+        except ValueError:
+            return False
+        mapped = getattr(place, "ipv4_mapped", None) or place
+        return any(mapped in network for network in self.networks)
 
     def actor(self, permission: str) -> Actor | None:
         """The actor under that permission, with its scope; None when it is missing."""

@@ -83,7 +83,8 @@ def pointers(details: Mapping[str, Any]) -> list[dict[str, str]]:
     """``{"address.city": ["Too long."]}`` as ``[{"pointer": "/address/city", "detail": …}]``."""
     found = []
     for field, sentences in details.items():
-        pointer = "" if field == "_" else "/" + field.replace(".", "/")
+        escaped = field.replace("~", "~0").replace("/", "~1")  # RFC 6901
+        pointer = "" if field == "_" else "/" + escaped.replace(".", "/")
         for sentence in sentences if isinstance(sentences, list) else [sentences]:
             found.append({"pointer": pointer, "detail": str(sentence)})
     return found

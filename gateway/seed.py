@@ -6,13 +6,13 @@ from uuid import UUID, uuid5
 
 import psycopg
 
-from contracts import demo as demo_company
 from contracts import gateway as contract
 from crmkit import codec
 from crmkit.clock import now
 from crmkit.ids import new_id
 from crmkit.messages import Event, load
 from crmkit.settings import from_environment
+from demo import company as demo_company
 from gateway.identity import passwords
 from gateway.identity.families import digest
 

@@ -1,13 +1,17 @@
 """Addresses beside the table: health, metrics, the description of the API and pages for people."""
 
+import re
 import secrets
+import string
 from collections.abc import Awaitable, Callable
 from functools import cache
 from importlib import resources as files
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
+from contracts import notifications
 from crmkit import catalog, codec, metrics
+from crmkit.context import Actor, Context
 from crmkit.errors import CrmError
 from crmkit.settings import Settings
 from gateway import answers, languages, openapi, problems
@@ -20,6 +24,9 @@ if TYPE_CHECKING:
 
 Page = Callable[["Gateway", "Request"], Awaitable[Answer]]
 _NONCE_MARK = b"{{nonce}}"
+_ONE_CLICK = re.compile(rb'(?:^|&|name="?)List-Unsubscribe(?:=|"?\r?\n\r?\n)One-Click(?:$|&|\r?\n)')
+"""As a form is written, in either of its two encodings."""
+_LONGEST_FORM = 4096
 _INBOXES = {"/dev/inbox": "MAIL_PAGE_URL", "/dev/sms": "SMS_PAGE_URL"}
 
 
@@ -61,11 +68,13 @@ def _for_people(request: "Request", nonce: str) -> list[answers.Header]:
     return [answers.HTML, answers.page_policy(nonce)]
 
 
-async def reader(_: "Gateway", request: "Request") -> Answer:
-    """The page that shows the API."""
-    nonce = secrets.token_urlsafe(16)
-    body = _file("docs.html").replace(_NONCE_MARK, nonce.encode())
-    return Answer(200, body, _for_people(request, nonce))
+def _page(file: str) -> Page:
+    async def page(_: "Gateway", request: "Request") -> Answer:
+        nonce = secrets.token_urlsafe(16)
+        body = _file(file).replace(_NONCE_MARK, nonce.encode())
+        return Answer(200, body, _for_people(request, nonce))
+
+    return page
 
 
 async def problem_page(_: "Gateway", request: "Request") -> Answer:
@@ -74,6 +83,26 @@ async def problem_page(_: "Gateway", request: "Request") -> Answer:
     nonce = secrets.token_urlsafe(16)
     body = problems.page(code, request.language or languages.DEFAULT, nonce)
     return Answer(200, body, _for_people(request, nonce))
+
+
+async def one_click(gateway: "Gateway", request: "Request") -> Answer:
+    """What a mail program posts when somebody presses its button to unsubscribe (RFC 8058)."""
+    gateway.pay(request, gateway.limits["public"], request.address)
+    if not _ONE_CLICK.search(await request.body(_LONGEST_FORM)):
+        sentence = "Send the form field List-Unsubscribe=One-Click."
+        raise problems.invalid("List-Unsubscribe", sentence)
+    answered = await gateway.resources.client.call(
+        notifications.Unsubscribe,
+        {"token": request.path.removeprefix("/u/")},
+        Context(
+            request_id=request.id,
+            actor=Actor(kind="anonymous", scope="own"),
+            language=request.language or languages.DEFAULT,
+            address=request.address,
+        ),
+        seconds=5.0,
+    )
+    return Answer(200, answered.body)
 
 
 async def event_schema(_: "Gateway", request: "Request") -> Answer:
@@ -107,7 +136,7 @@ class Pages:
     def __init__(self, settings: Settings) -> None:
         self._exact: dict[str, Page] = {
             "/": _redirect("/docs"),
-            "/docs": reader,
+            "/docs": _page("docs.html"),
             "/openapi.json": description,
             "/healthz": alive,
             "/readyz": ready,
@@ -120,21 +149,32 @@ class Pages:
         self._below: dict[str, Page] = {
             "/problems/": problem_page,
             "/v1/schemas/": event_schema,
+            # Where the link in a survey mail leads; the page asks the API by itself.
+            "/s/": _page("survey.html"),
+            # The way out of advertising; looking at it changes nothing, as link checkers do that.
+            "/u/": _page("unsubscribe.html"),
         }
+        self._posted: dict[str, Page] = {"/u/": one_click}
 
-    def find(self, path: str) -> Page | None:
-        """The page at that address."""
-        exact = self._exact.get(path)
-        if exact is not None:
-            return exact
-        for prefix, page in self._below.items():
-            rest = path.removeprefix(prefix)
-            if rest != path and rest and set(rest) <= _NAME:
-                return page
-        return None
+    def find(self, path: str, method: str) -> Page | None:
+        """The page at that address; 405 for another method than it has."""
+        below = next((prefix for prefix in self._below if _lies_below(path, prefix)), "")
+        page = self._exact.get(path) or self._below.get(below)
+        if page is None or method in {"GET", "HEAD"}:
+            return page
+        posted = self._posted.get(below)
+        if posted is not None and method == "POST":
+            return posted
+        allowed = "GET, HEAD, POST" if posted else "GET, HEAD"
+        raise Problem(405, "method_not_allowed", headers={"allow": allowed})
 
 
-_NAME = frozenset("abcdefghijklmnopqrstuvwxyz0123456789_.")
+def _lies_below(path: str, prefix: str) -> bool:
+    rest = path.removeprefix(prefix)
+    return bool(rest) and rest != path and set(rest) <= _NAME
+
+
+_NAME = frozenset(string.ascii_letters + string.digits + "_.-")
 
 
 def described(gateway: "Gateway") -> bytes:

@@ -5,17 +5,52 @@ from collections.abc import Callable
 from typing import Any
 
 import httpx
+from marshmallow import Schema, fields
 
+from crmkit.messages import schema
 from crmkit.testing import eventually
+from gateway import api as gateway_api
+from gateway.routes import Table
 
+TABLE = Table(gateway_api.rows())
 Json = dict[str, Any]
 
 
+def hold_against_contract(answer: httpx.Response) -> None:
+    """Fail the test when an answer is not what its row promises: status, shape, no field more."""
+    request = answer.request
+    found = TABLE.find(request.url.path)
+    if found is None or request.method not in found[0] or not answer.is_success:
+        return
+    row = found[0][request.method]
+    assert answer.status_code == row.status, f"{request.method} {row.path}: {answer.status_code}"
+    answer.read()
+    reply = schema(row.command.reply)
+    problems = reply.validate(answer.json())
+    assert not problems, f"{request.method} {row.path} is not a {type(reply).__name__}: {problems}"
+    extra = undeclared(reply, answer.json())
+    assert not extra, f"{request.method} {row.path} shows undeclared {extra}"
+
+
+def undeclared(reply: Schema, value: Any, at: str = "") -> list[str]:
+    """The fields of an answer that its contract does not know, dotted."""
+    names = {field.data_key or name: field for name, field in reply.fields.items()}
+    found = [f"{at}{name}" for name in value if name not in names]
+    for name, field in names.items():
+        inner = field.inner if isinstance(field, fields.List) else field
+        if not isinstance(inner, fields.Nested) or not value.get(name):
+            continue
+        for one in value[name] if isinstance(field, fields.List) else [value[name]]:
+            found += undeclared(inner.schema, one, f"{at}{name}.")
+    return found
+
+
 class Api(httpx.Client):
-    """The HTTP API as a client uses it; every answer that is a refusal fails the test."""
+    """The HTTP API as a client uses it; every answer is held against its contract."""
 
     def __init__(self, base_url: str) -> None:
-        super().__init__(base_url=base_url, timeout=15)
+        hooks = {"response": [hold_against_contract]}
+        super().__init__(base_url=base_url, timeout=15, event_hooks=hooks)
 
     def log_in(self, email: str, password: str) -> Json:
         """Use this login from here on; the session."""

@@ -1,7 +1,7 @@
 """The endpoints of notifications: messages, reminders and the inbox."""
 
 from contracts import notifications as contract
-from gateway.routes import Route
+from gateway.routes import PUBLIC, Route
 
 ROUTES: list[Route] = [
     Route(
@@ -17,6 +17,14 @@ ROUTES: list[Route] = [
         contract.GetMessage,
         permission="messages.read",
         summary="Get a message.",
+    ),
+    Route(
+        "POST",
+        "/v1/unsubscribes/{token}",
+        contract.Unsubscribe,
+        permission=PUBLIC,
+        summary="Want no more advertising, by the link in a message.",
+        description="Asking twice changes nothing. Mail programs use POST /u/{token} (RFC 8058).",
     ),
     Route(
         "POST",

@@ -1,7 +1,8 @@
 """Use cases of API keys."""
 
 import secrets
-from datetime import datetime
+from datetime import datetime, timedelta
+from ipaddress import ip_network
 from typing import Any
 from uuid import UUID
 
@@ -12,8 +13,9 @@ from contracts import gateway as contract
 from crmkit import pages
 from crmkit.clock import now
 from crmkit.db import fetch
-from crmkit.errors import Invalid
+from crmkit.errors import Conflict, Invalid
 from crmkit.ids import new_id
+from gateway import audit
 from gateway.identity import rules
 from gateway.identity.families import digest
 from gateway.identity.models import ApiKey
@@ -27,7 +29,10 @@ COLUMNS: dict[str, Any] = {
     "version": ApiKey.version,
     "name": ApiKey.name,
     "scopes": ApiKey.scopes,
+    "networks": ApiKey.networks,
     "expires_at": ApiKey.expires_at,
+    "previous_ends_at": ApiKey.previous_ends_at,
+    "last_used_at": ApiKey.last_used_at,
     "revoked_at": ApiKey.revoked_at,
     "created_at": ApiKey.created_at,
     "updated_at": ApiKey.updated_at,
@@ -50,7 +55,12 @@ def get_api_key(session: Session, *, api_key_id: UUID) -> dict[str, Any]:
 
 
 def create_api_key(
-    session: Session, *, name: str, scopes: list[str], expires_at: datetime | None = None
+    session: Session,
+    *,
+    name: str,
+    scopes: list[str],
+    networks: list[str] | None = None,
+    expires_at: datetime | None = None,
 ) -> dict[str, Any]:
     """Make a key. Its secret is in this answer and nowhere else.
 
@@ -63,10 +73,57 @@ def create_api_key(
         raise Invalid("invalid", "Some fields need attention.", {"scopes": [sentence]})
     refuse_more_than_own(session, rules.grants_of_key(scopes))
     identity = new_id()
-    secret = f"{PREFIX}{identity.hex}_{secrets.token_urlsafe(32)}"
+    secret = _new_secret(identity)
     key = keep(session, identity=identity, name=name, secret=secret, scopes=scopes)
-    key.expires_at = expires_at
+    key.expires_at, key.networks = expires_at, _networks(networks or [])
     session.flush()
+    noted: dict[str, Any] = {
+        "scopes": key.scopes,
+        "networks": key.networks,
+        "expires_at": expires_at,
+    }
+    audit.note(session, "api_key.created", f"api_key/{key.id}", title=name, **noted)
+    return shown(key) | {"secret": secret}
+
+
+def _new_secret(identity: UUID) -> str:
+    return f"{PREFIX}{identity.hex}_{secrets.token_urlsafe(32)}"
+
+
+def _networks(asked: list[str]) -> list[str]:
+    """The networks in their usual notation; a single address is a network of one."""
+    try:
+        return sorted({str(ip_network(one)) for one in asked})
+    except ValueError as error:
+        sentence = f"Not a network in CIDR notation: {error}."
+        raise Invalid("invalid", "Some fields need attention.", {"networks": [sentence]}) from None
+
+
+def rotate_api_key(
+    session: Session, *, api_key_id: UUID, overlap_hours: int, if_match: int | None = None
+) -> dict[str, Any]:
+    """Give a key a new secret; the one before works on for the overlap.
+
+    Conflict when the key was revoked, or while two secrets work, unless the overlap is 0.
+    """
+    key = fetch(session, ApiKey, api_key_id, lock=True, if_match=if_match)
+    refuse_more_than_own(session, rules.grants_of_key(key.scopes))
+    if key.revoked_at is not None:
+        raise Conflict("api_key_revoked", "A revoked key gets no new secret.")
+    running = key.previous_ends_at is not None and key.previous_ends_at > now()
+    if running and overlap_hours:
+        raise Conflict(
+            "rotation_running",
+            "Two secrets of this key work already. Wait, or rotate without an overlap.",
+            {"previous_ends_at": key.previous_ends_at},
+        )
+    secret = _new_secret(key.id)
+    key.previous_hash = key.secret_hash if overlap_hours else None
+    key.previous_ends_at = now() + timedelta(hours=overlap_hours) if overlap_hours else None
+    key.secret_hash = digest(secret)
+    session.flush()
+    subject = f"api_key/{key.id}"
+    audit.note(session, "api_key.rotated", subject, previous_ends_at=key.previous_ends_at)
     return shown(key) | {"secret": secret}
 
 
@@ -77,6 +134,7 @@ def keep(session: Session, *, identity: UUID, name: str, secret: str, scopes: li
         name=name,
         secret_hash=digest(secret),
         scopes=sorted(set(scopes)),
+        networks=[],
         event_number=0,
     )
     session.add(key)
@@ -91,4 +149,5 @@ def revoke_api_key(
     if key.revoked_at is None:
         key.revoked_at = now()
         session.flush()
+        audit.note(session, "api_key.revoked", f"api_key/{key.id}")
     return shown(key)

@@ -1,22 +1,22 @@
 """Token families: what a login opens, each refresh renews and a reused token ends."""
 
-import logging
 import secrets
 from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import sha256
 from hmac import compare_digest
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import ColumnElement, delete, select, update
 from sqlalchemy.orm import Session
 
 from crmkit.clock import now
-from gateway.identity import passwords, rules
-from gateway.identity.models import LoginFailure, LoginSession, Staff
+from crmkit.db import missing
+from gateway import audit
+from gateway.identity.models import LoginChallenge, LoginFailure, LoginSession, OidcLogin, Staff
 
-audit = logging.getLogger("gateway.audit")
+MOST_SHOWN = 200
 
 REFRESH_IDLE, REFRESH_LONGEST = timedelta(days=14), timedelta(days=30)
 ACCESS_PREFIX, REFRESH_PREFIX = "cra_", "crr_"
@@ -41,32 +41,6 @@ class Opened:
     expires_in: int
 
 
-@dataclass(frozen=True, slots=True)
-class Wait:
-    """The verdict that a login comes too soon after wrong passwords."""
-
-    seconds: int
-
-
-def begin_attempt(session: Session, key: bytes) -> Wait | None:
-    """Count an attempt before its password is checked; a verdict when it comes too soon.
-
-    Counting first closes the gap through which many attempts at once would all be the first.
-    """
-    session.execute(insert(LoginFailure).values(key=key, count=0).on_conflict_do_nothing())
-    row = session.scalars(
-        select(LoginFailure).where(LoginFailure.key == key).with_for_update()
-    ).one()
-    since = now() - row.last_at
-    if since > rules.FORGET_AFTER:
-        row.count = 0
-    left = rules.login_wait(row.count) - since
-    if left > timedelta():
-        return Wait(int(left.total_seconds()) + 1)
-    row.count, row.last_at = row.count + 1, now()
-    return None
-
-
 def who_has(session: Session, email: str) -> Staff | None:
     """The active member of staff with that address."""
     return session.scalars(
@@ -75,21 +49,23 @@ def who_has(session: Session, email: str) -> Staff | None:
 
 
 def open_session(
-    session: Session, *, staff_id: UUID, password: str, key: bytes, address: str, minutes: int
+    session: Session, *, staff_id: UUID, address: str, minutes: int, method: str = "password"
 ) -> Opened:
-    """A new session, after the right password; the wrong ones are forgotten."""
+    """A new session of somebody who proved who they are, by ``method``."""
     person = session.get_one(Staff, staff_id)
-    session.execute(delete(LoginFailure).where(LoginFailure.key == key))
-    if person.password_hash and passwords.outdated(person.password_hash):
-        person.password_hash = passwords.hashed(password)
     family = LoginSession(
         staff_id=person.id,
         family_hash=digest(name := _random()),
         ends_at=now() + REFRESH_LONGEST,
         address=address,
+        method=method,
     )
     session.add(family)
-    return _renewed(family, name, person, minutes)
+    opened = _renewed(family, name, person, minutes)
+    session.flush()
+    subject = f"session/{family.id}"
+    audit.note(session, "login.succeeded", subject, by=f"staff:{person.id}", method=method)
+    return opened
 
 
 def _renewed(family: LoginSession, name: str, person: Staff, minutes: int) -> Opened:
@@ -98,6 +74,7 @@ def _renewed(family: LoginSession, name: str, person: Staff, minutes: int) -> Op
     family.access_expires_at = min(now() + timedelta(minutes=minutes), family.ends_at)
     family.refresh_hash = digest(spendable)
     family.refresh_expires_at = min(now() + REFRESH_IDLE, family.ends_at)
+    family.renewed_at = now()
     seconds = round((family.access_expires_at - now()).total_seconds())
     return Opened(person, access, f"{REFRESH_PREFIX}{name}.{spendable}", seconds)
 
@@ -118,7 +95,8 @@ def renew(session: Session, *, refresh_token: str, minutes: int) -> Opened | Non
         return None
     if not compare_digest(family.refresh_hash, digest(spendable)):
         _end(family, "refresh_token_reused")
-        audit.warning("A spent refresh token came again.", extra={"session": str(family.id)})
+        who = f"staff:{family.staff_id}"
+        audit.note(session, "session.token_reused", f"session/{family.id}", by=who)
         return None
     person = session.get_one(Staff, family.staff_id)
     if family.refresh_expires_at <= now() or not person.active:
@@ -131,25 +109,63 @@ def _end(family: LoginSession, reason: str) -> None:
     family.ended_at, family.end_reason = now(), reason
 
 
-def end(session: Session, *, session_id: UUID) -> None:
-    """End one session; nothing more happens when it has ended."""
-    session.execute(
+def _still_open() -> tuple[ColumnElement[bool], ...]:
+    return (LoginSession.ended_at.is_(None), LoginSession.refresh_expires_at > now())
+
+
+def list_open(session: Session, staff_id: UUID, current: UUID | None = None) -> dict[str, Any]:
+    """The sessions of a member of staff that are not over, newest first."""
+    query = select(LoginSession).where(LoginSession.staff_id == staff_id, *_still_open())
+    rows = session.scalars(query.order_by(LoginSession.id.desc()).limit(MOST_SHOWN))
+    return {
+        "items": [
+            {
+                "id": row.id,
+                "created_at": row.created_at,
+                "renewed_at": row.renewed_at,
+                "ends_at": row.ends_at,
+                "address": row.address,
+                "method": row.method,
+                "current": row.id == current,
+            }
+            for row in rows
+        ]
+    }
+
+
+def end(session: Session, *, staff_id: UUID, session_id: UUID, reason: str) -> None:
+    """End one session of a member of staff; NotFound when they have no such open session."""
+    ended = session.execute(
         update(LoginSession)
-        .where(LoginSession.id == session_id, LoginSession.ended_at.is_(None))
-        .values(ended_at=now(), end_reason="signed_out")
-    )
+        .where(
+            LoginSession.id == session_id,
+            LoginSession.staff_id == staff_id,
+            LoginSession.ended_at.is_(None),
+        )
+        .values(ended_at=now(), end_reason=reason)
+        .returning(LoginSession.id)
+    ).one_or_none()
+    if ended is None:
+        raise missing("Session")
+    audit.note(session, "session.ended", f"session/{session_id}", reason=reason, staff=staff_id)
 
 
 def end_all(session: Session, staff_id: UUID, reason: str) -> None:
-    """End all sessions of a member of staff."""
-    session.execute(
+    """End all sessions of a member of staff, and logins that are half way."""
+    ended = session.scalars(
         update(LoginSession)
         .where(LoginSession.staff_id == staff_id, LoginSession.ended_at.is_(None))
         .values(ended_at=now(), end_reason=reason)
-    )
+        .returning(LoginSession.id)
+    ).all()
+    session.execute(delete(LoginChallenge).where(LoginChallenge.staff_id == staff_id))
+    if ended:
+        audit.note(session, "session.all_ended", f"staff/{staff_id}", reason=reason, ended=ended)
 
 
 def forget_old(session: Session) -> None:
     """Delete what no login needs any more: sessions a month over, failures a day old."""
     session.execute(delete(LoginSession).where(LoginSession.ends_at < now() - REFRESH_LONGEST))
     session.execute(delete(LoginFailure).where(LoginFailure.last_at < now() - timedelta(days=1)))
+    session.execute(delete(LoginChallenge).where(LoginChallenge.expires_at < now()))
+    session.execute(delete(OidcLogin).where(OidcLogin.expires_at < now()))

@@ -1,9 +1,13 @@
-"""Tables of identity. Tokens, keys and passwords are kept as hashes only."""
+"""Tables of identity. Tokens, keys, codes and passwords are kept as hashes only.
+
+The secret of a second factor must be computed with and is therefore sealed (``gateway.keys``).
+"""
 
 from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import (
+    BigInteger,
     DateTime,
     ForeignKey,
     Index,
@@ -11,6 +15,7 @@ from sqlalchemy import (
     MetaData,
     SmallInteger,
     Text,
+    UniqueConstraint,
     Uuid,
     func,
     text,
@@ -76,6 +81,7 @@ class LoginSession(Base):
     __tablename__ = "login_session"
     __table_args__ = (
         Index("ix_login_session_open", "staff_id", postgresql_where=text("ended_at is null")),
+        Index("ix_login_session_address", "staff_id", "address"),
     )
 
     id: Mapped[UUID] = mapped_column(Uuid, primary_key=True, default=new_id)
@@ -87,13 +93,17 @@ class LoginSession(Base):
     refresh_expires_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     ends_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     address: Mapped[str] = mapped_column(Text)
+    method: Mapped[str] = mapped_column(Text, server_default=text("'password'"))
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=now)
+    renewed_at: Mapped[datetime] = mapped_column(
+        DateTime(timezone=True), default=now, server_default=func.now()
+    )
     ended_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     end_reason: Mapped[str | None] = mapped_column(Text)
 
 
 class LoginFailure(Base):
-    """Wrong passwords in a row for one account from one address; ``key`` is a hash of both."""
+    """Attempts that failed, by a hash of what is counted: account, address, or both together."""
 
     __tablename__ = "login_failure"
 
@@ -102,10 +112,77 @@ class LoginFailure(Base):
     last_at: Mapped[datetime] = mapped_column(
         DateTime(timezone=True), default=now, server_default=func.now(), index=True
     )
+    began_at: Mapped[datetime] = mapped_column(
+        DateTime(timezone=True), default=now, server_default=func.now()
+    )
+
+
+class SecondFactor(Base):
+    """The TOTP secret of a member of staff; it counts once a code has confirmed it.
+
+    ``last_step`` is the time step of the newest code that was taken: no code is taken twice.
+    """
+
+    __tablename__ = "second_factor"
+
+    staff_id: Mapped[UUID] = mapped_column(Uuid, ForeignKey("staff.id"), primary_key=True)
+    secret: Mapped[str] = mapped_column(Text)
+    confirmed_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    last_step: Mapped[int] = mapped_column(BigInteger, default=0)
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=now)
+
+
+class RecoveryCode(Base):
+    """A code that stands in for the second factor once. Random, so a plain hash is enough."""
+
+    __tablename__ = "recovery_code"
+
+    code_hash: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    staff_id: Mapped[UUID] = mapped_column(Uuid, ForeignKey("staff.id"), index=True)
+
+
+class LoginChallenge(Base):
+    """A login that still needs its second factor. ``method`` is what it has passed already."""
+
+    __tablename__ = "login_challenge"
+
+    token_hash: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    staff_id: Mapped[UUID] = mapped_column(Uuid, ForeignKey("staff.id"))
+    method: Mapped[str] = mapped_column(Text)
+    expires_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), index=True)
+
+
+class OidcLogin(Base):
+    """A login that is away at the OpenID provider; its row goes when it comes back."""
+
+    __tablename__ = "oidc_login"
+
+    state_hash: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    binding_hash: Mapped[bytes] = mapped_column(LargeBinary)
+    nonce: Mapped[str] = mapped_column(Text)
+    verifier: Mapped[str] = mapped_column(Text)
+    expires_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), index=True)
+
+
+class StaffIdentity(Base):
+    """Who an OpenID provider's subject is here. An e-mail address never identifies anybody."""
+
+    __tablename__ = "staff_identity"
+    __table_args__ = (UniqueConstraint("issuer", "subject"),)
+
+    id: Mapped[UUID] = mapped_column(Uuid, primary_key=True, default=new_id)
+    staff_id: Mapped[UUID] = mapped_column(Uuid, ForeignKey("staff.id"), index=True)
+    issuer: Mapped[str] = mapped_column(Text)
+    subject: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=now)
 
 
 class ApiKey(Aggregate, Base):
-    """The key of another system. ``scopes`` are permissions, held for all records."""
+    """The key of another system. ``scopes`` are permissions, held for all records.
+
+    ``networks`` are those it may come from, any when there are none. While its secret is replaced,
+    ``previous_hash`` is of the one before, which works until ``previous_ends_at``.
+    """
 
     __tablename__ = "api_key"
 
@@ -115,3 +192,6 @@ class ApiKey(Aggregate, Base):
     expires_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     revoked_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     last_used_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    networks: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default=text("'{}'"))
+    previous_hash: Mapped[bytes | None] = mapped_column(LargeBinary, unique=True)
+    previous_ends_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))

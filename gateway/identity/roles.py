@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from crmkit.context import Scope
 from crmkit.db import actor
 from crmkit.errors import Conflict, Forbidden, Invalid
+from gateway import audit
 from gateway.identity import rules
 from gateway.identity.models import ApiKey, Role, Staff
 from gateway.identity.rules import ROLES, RoleRule
@@ -86,9 +87,13 @@ def put_role(
     rule = RoleRule(frozenset(permissions), scope)
     refuse_more_than_own(session, rules.grants([role], {role: rule}))
     row = session.scalars(select(Role).where(Role.name == role).with_for_update()).one_or_none()
+    before = {"permissions": row.permissions, "scope": row.scope} if row else None
     if row is None:
         row = Role(name=role, event_number=0)
         session.add(row)
     row.permissions, row.scope = sorted(rule.permissions), scope
     session.flush()
+    after = {"permissions": row.permissions, "scope": scope}
+    if before != after:
+        audit.note(session, "role.defined", f"role/{role}", before=before, after=after)
     return _shown(role, rule, row.version)

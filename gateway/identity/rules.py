@@ -39,6 +39,7 @@ PERMISSIONS = frozenset(
         "roles.write",
         "api_keys.read",
         "api_keys.write",
+        "audit.read",
     )
 )
 """Every permission a row or a role may name."""
@@ -137,6 +138,30 @@ def login_wait(failures: int) -> timedelta:
         return timedelta()
     doublings = min(failures - FREE_FAILURES, 10)
     return min(_FIRST_WAIT * (1 << doublings), _LONGEST_WAIT)
+
+
+FREE_ACCOUNT_FAILURES = 10
+_ACCOUNT_FIRST_WAIT, _ACCOUNT_LONGEST_WAIT = timedelta(seconds=15), timedelta(minutes=5)
+
+
+def account_wait(failures: int) -> timedelta:
+    """How long an account rests after wrong passwords from all addresses together.
+
+    It begins later and ends sooner than for one address: it also meets who did nothing wrong.
+    """
+    if failures < FREE_ACCOUNT_FAILURES:
+        return timedelta()
+    doublings = min(failures - FREE_ACCOUNT_FAILURES, 10)
+    return min(_ACCOUNT_FIRST_WAIT * (1 << doublings), _ACCOUNT_LONGEST_WAIT)
+
+
+ADDRESS_FAILURES = 100
+WINDOW = timedelta(hours=1)
+
+
+def address_wait(failures: int, since_first: timedelta) -> timedelta:
+    """How long an address waits: until the hour is over in which it failed 100 times."""
+    return WINDOW - since_first if failures >= ADDRESS_FAILURES else timedelta()
 
 
 _COMMON = ("password", "12345678", "qwertyui", "rapport", "letmein", "iloveyou", "administrator")

@@ -13,6 +13,8 @@ from crmkit.db import actor, fetch, missing
 from crmkit.errors import Conflict, Forbidden, Invalid, stale
 from crmkit.ids import new_id
 from crmkit.outbox import emit
+from gateway import audit
+from gateway.audit_chain import difference
 from gateway.identity import families, passwords, rules
 from gateway.identity.models import Staff, Team
 from gateway.identity.roles import grants_of, known, refuse_more_than_own
@@ -63,15 +65,16 @@ def list_staff(session: Session, **asked: Any) -> dict[str, Any]:
 
 def get_staff(session: Session, *, staff_id: UUID) -> dict[str, Any]:
     """One member of staff; NotFound."""
-    return shown(_found(session, staff_id))
+    return shown(found(session, staff_id))
 
 
-def _found(session: Session, staff_id: UUID, *, lock: bool = False) -> Staff:
+def found(session: Session, staff_id: UUID, *, lock: bool = False) -> Staff:
+    """The member of staff of that id in the actor's scope; NotFound."""
     query = select(Staff).where(Staff.id == staff_id, _visible(session))
-    found = session.scalars(query.with_for_update() if lock else query).one_or_none()
-    if found is None:
+    person = session.scalars(query.with_for_update() if lock else query).one_or_none()
+    if person is None:
         raise missing("Staff")
-    return found
+    return person
 
 
 def add_staff(
@@ -104,6 +107,7 @@ def add_staff(
         _set_password(staff, password)
     session.add(staff)
     emit(session, contract.StaffJoined, staff, _facts(staff))
+    audit.note(session, "staff.added", f"staff/{staff.id}", **_noted(staff))
     return shown(staff)
 
 
@@ -114,11 +118,11 @@ def change_staff(
 
     Forbidden when they may do more than the actor, or would after it.
     """
-    staff = _found(session, staff_id, lock=True)
+    staff = found(session, staff_id, lock=True)
     if if_match is not None and if_match != staff.version:
         raise stale(if_match, staff.version)
     refuse_more_than_own(session, grants_of(session, staff.roles))
-    before, was_active = _facts(staff), staff.active
+    before, noted, was_active = _facts(staff), _noted(staff), staff.active
     _apply(session, staff, changes)
     if not staff.active or "password" in changes:
         families.end_all(session, staff.id, "left" if not staff.active else "password_changed")
@@ -128,7 +132,21 @@ def change_staff(
         emit(session, contract.StaffLeft, staff, left)
     elif _facts(staff) != before:
         emit(session, contract.StaffChanged, staff, _facts(staff))
+    _note_change(session, staff, noted, password="password" in changes)
     return shown(staff)
+
+
+def _noted(staff: Staff) -> dict[str, Any]:
+    names = ("name", "email", "language", "team_path", "roles", "capacity", "active")
+    return {name: getattr(staff, name) for name in names}
+
+
+def _note_change(session: Session, staff: Staff, before: dict[str, Any], *, password: bool) -> None:
+    changed = difference(before, _noted(staff))
+    if changed:
+        audit.note(session, "staff.changed", f"staff/{staff.id}", **changed)
+    if password:
+        audit.note(session, "password.set_by_other", f"staff/{staff.id}")
 
 
 def _apply(session: Session, staff: Staff, changes: dict[str, Any]) -> None:
@@ -189,4 +207,5 @@ def change_password(
     _set_password(staff, new_password)
     families.end_all(session, staff.id, "password_changed")
     session.flush()
+    audit.note(session, "password.changed", f"staff/{staff.id}")
     return shown(staff)

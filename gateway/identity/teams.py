@@ -12,6 +12,7 @@ from crmkit.db import fetch
 from crmkit.errors import Conflict
 from crmkit.ids import new_id
 from crmkit.outbox import emit
+from gateway import audit
 from gateway.identity.models import Team
 
 COLUMNS: dict[str, Any] = {
@@ -67,6 +68,7 @@ def create_team(
     team = Team(id=identity, name=name, parent_id=parent_id, path=path, event_number=0)
     session.add(team)
     emit(session, contract.TeamCreated, team, _facts(team))
+    audit.note(session, "team.created", f"team/{team.id}", path=team.path, title=name)
     return shown(team)
 
 
@@ -76,6 +78,8 @@ def change_team(
     """Rename a team; the same name again announces nothing."""
     team = fetch(session, Team, team_id, lock=True, if_match=if_match)
     if team.name != name:
+        renamed = {"before": team.name, "after": name}
         team.name = name
         emit(session, contract.TeamChanged, team, _facts(team))
+        audit.note(session, "team.changed", f"team/{team.id}", title=renamed)
     return shown(team)

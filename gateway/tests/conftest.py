@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from contracts import customers, service_desk
+from contracts import customers, notifications, service_desk
 from crmkit import testing
 from crmkit.context import Context
 from crmkit.db import Encoded
@@ -39,6 +39,7 @@ BUS_ROWS = [
         max_body=30_000,
     ),
     Route("GET", "/v1/surveys/{token}", service_desk.GetSurvey, PUBLIC, "Show."),
+    Route("POST", "/v1/unsubscribes/{token}", notifications.Unsubscribe, PUBLIC, "Unsubscribe."),
 ]
 
 
@@ -80,6 +81,16 @@ class Doorkeeper:
         return self.known.setdefault(role, someone(role))
 
 
+@dataclass
+class Quiet:
+    """Stands for the audit log of refusals: notes what was refused."""
+
+    noted: list[dict[str, str]] = field(default_factory=list)
+
+    async def note(self, principal: Principal, address: str, request_id: str, **said: str) -> None:
+        self.noted.append(said)
+
+
 def someone(role: str) -> Principal:
     """A member of staff in Seoul with that role."""
     return Principal(new_id(), "staff", rules.grants([role]), "/hq/seoul/", "ko")
@@ -95,6 +106,7 @@ def gateway(bus: Bus) -> Gateway:
     """The dispatch on a bus of the test's own and no database."""
     made = Gateway(Resources(SETTINGS, bus, None), Table([*BUS_ROWS, *ROUTES]))  # type: ignore[arg-type]
     made.bearers = Doorkeeper()  # type: ignore[assignment]
+    made.refusals = Quiet()  # type: ignore[assignment]
     return made
 
 
@@ -111,12 +123,13 @@ class Http:
     app: Any
     runner: asyncio.Runner
     role: str = "admin"
+    address: str = "192.0.2.7"
 
     def __call__(self, method: str, path: str, **options: Any) -> httpx.Response:
         return self.runner.run(self._send(method, path, options))
 
     async def _send(self, method: str, path: str, options: dict[str, Any]) -> httpx.Response:
-        transport = httpx.ASGITransport(self.app, client=("192.0.2.7", 1234))
+        transport = httpx.ASGITransport(self.app, client=(self.address, 1234))
         headers = {"authorization": f"Bearer {self.role}"} | options.pop("headers", {})
         if method == "POST":
             headers.setdefault("idempotency-key", "a key")

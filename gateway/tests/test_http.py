@@ -282,6 +282,68 @@ class TestPages:
         assert 'route="/v1/customers/{customer_id}"' in http("GET", "/metrics").text
 
 
+class TestUnsubscribing:
+    FORM = "List-Unsubscribe=One-Click"
+    PARTS = (
+        '--x\r\nContent-Disposition: form-data; name="List-Unsubscribe"\r\n'
+        "\r\nOne-Click\r\n--x--\r\n"
+    )
+    URLENCODED = "application/x-www-form-urlencoded"
+
+    @pytest.mark.parametrize("method", ["GET", "HEAD"])
+    def test_is_not_done_by_looking(self, http, bus, method: str):
+        answer = http(method, "/u/a-token")
+        assert answer.status_code == 200
+        assert answer.headers["content-type"].startswith("text/html")
+        assert "script-src 'nonce-" in answer.headers["content-security-policy"]
+        assert bus.asked == []
+
+    @pytest.mark.parametrize(
+        ("form", "kind"),
+        [
+            (FORM, URLENCODED),
+            (f"{FORM}&more=1", f"{URLENCODED}; charset=utf-8"),
+            (PARTS, "multipart/form-data; boundary=x"),
+        ],
+    )
+    def test_is_done_by_the_form_of_a_mail_program(self, http, bus, form: str, kind: str):
+        bus.answer = lambda *_: Encoded(b'{"channel":"email"}')
+        http.role = "nobody"
+        answer = http("POST", "/u/a-token", content=form, headers={"content-type": kind})
+        assert (answer.status_code, answer.json()) == (200, {"channel": "email"})
+        ((command, request, context),) = bus.asked
+        assert (command.name, request) == ("unsubscribe", {"token": "a-token"})
+        assert (context.actor.kind, context.actor.scope) == ("anonymous", "own")
+
+    @pytest.mark.parametrize("form", ["", "List-Unsubscribe=", "List-Unsubscribe=One-Click-Not"])
+    def test_is_not_done_by_any_other_form(self, http, bus, form: str):
+        answer = http("POST", "/u/a-token", content=form)
+        assert (answer.status_code, answer.json()["code"]) == (422, "invalid")
+        assert bus.asked == []
+
+    def test_takes_no_more_than_a_form(self, http, bus):
+        assert http("POST", "/u/a-token", content="x" * 5000).status_code == 413
+
+    def test_is_done_by_the_page_without_a_key(self, http, bus):
+        http.role = "nobody"
+        assert http("POST", "/v1/unsubscribes/a-token").status_code == 200
+        assert bus.request == {"token": "a-token"}
+
+    def test_of_a_foreign_link_is_not_found(self, http, bus):
+        bus.answer = refuse(errors.NotFound("link_not_found", "No."))
+        assert http("POST", "/u/a-token", content=self.FORM).status_code == 404
+
+    def test_has_no_other_method(self, http):
+        answer = http("DELETE", "/u/a-token")
+        assert (answer.status_code, answer.headers["allow"]) == (405, "GET, HEAD, POST")
+        assert http("POST", "/s/a-token").headers["allow"] == "GET, HEAD"
+
+    def test_costs_the_address(self, http, gateway):
+        gateway.limits["public"] = Limit("public", 1, 1)
+        codes = [http("POST", "/u/x", content=self.FORM).status_code for _ in range(3)]
+        assert codes[-1] == 429
+
+
 class TestCustomer360:
     page = Encoded(codec.dumps({"items": [{"id": ID}], "page": {"next": None, "limit": 10}}))
 
@@ -315,13 +377,16 @@ class TestCustomer360:
         http.role = "integration"
         assert set(http("GET", f"{PATH}/360").json()["parts"]) == {"orders"}
 
-    @pytest.mark.parametrize(
-        ("error", "status"),
-        [(errors.NotFound("no_such", "No."), 404), (errors.Unavailable("x", "No."), 503)],
-    )
-    def test_fails_with_the_customer(self, http, bus, error: Exception, status: int):
-        bus.answer = refuse(error)
-        assert http("GET", f"{PATH}/360").status_code == status
+    def test_refuses_when_the_customer_is_refused(self, http, bus):
+        bus.answer = refuse(errors.NotFound("no_such", "No."))
+        assert http("GET", f"{PATH}/360").status_code == 404
+
+    def test_says_so_when_the_customer_itself_cannot_be_had(self, http, bus):
+        bus.answer = refuse(errors.Unavailable("x", "No."))
+        shown = http("GET", f"{PATH}/360")
+        assert shown.status_code == 200
+        assert shown.json()["customer"] is None
+        assert shown.headers["degraded"].startswith("customer, ")
 
     def test_wants_an_id(self, http):
         assert http("GET", "/v1/customers/x/360").status_code == 400

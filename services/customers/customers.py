@@ -122,6 +122,21 @@ def advance_on_order(session: Session, event: Envelope) -> None:
     _move(session, customer, stage, event)
 
 
+def withdraw_consent(session: Session, event: Envelope) -> None:
+    """Add to the consent ledger that the customer unsubscribed by the link in a message."""
+    facts = event.data
+    customer = fetch(session, Customer, facts["customer_id"], lock=True)
+    consent = {
+        "channel": facts["channel"],
+        "purpose": "marketing",
+        "granted": False,
+        "source": "unsubscribe link",
+        "proof": rules.unsubscribe_proof(facts["message_id"], facts["campaign_id"]),
+    }
+    _note_consent(session, customer, consent)
+    _announce(session, customer, ["consents"])
+
+
 def keep_colleague(session: Session, event: Envelope) -> None:
     """Know who works where."""
     copies.keep(
@@ -135,6 +150,25 @@ def keep_colleague(session: Session, event: Envelope) -> None:
     )
 
 
+def keep_leaver(session: Session, event: Envelope) -> None:
+    """Know that somebody left, who gets no more customers.
+
+    NotFound while the news that they joined is still under way.
+    """
+    colleague = session.get(Colleague, event.data["staff_id"], populate_existing=True)
+    if colleague is None:
+        raise missing("colleague")
+    copies.keep(
+        session,
+        Colleague,
+        event,
+        id=colleague.id,
+        name=colleague.name,
+        team_path=event.data["team_path"],
+        active=False,
+    )
+
+
 def _ownership(session: Session, owner_id: UUID | None) -> dict[str, Any]:
     """Whose the customer is: the named colleague's, else the caller's, else nobody's."""
     who = actor(session)
@@ -145,7 +179,7 @@ def _ownership(session: Session, owner_id: UUID | None) -> dict[str, Any]:
 
 
 def _colleague(session: Session, identity: UUID) -> Colleague:
-    colleague = session.get(Colleague, identity)
+    colleague = session.get(Colleague, identity, populate_existing=True)
     if colleague is None or not colleague.active:
         raise missing("colleague")
     return colleague
@@ -225,6 +259,7 @@ def _facts(customer: Customer) -> dict[str, Any]:
     return {
         "customer_id": customer.id,
         "consents": rules.open_channels(customer.consents),
+        "mobile": rules.mobile(customer.contact_points),
         **{
             name: getattr(customer, name)
             for name in (

@@ -34,6 +34,19 @@ def open_channels(consents: list[dict[str, object]]) -> list[str]:
     )
 
 
+def mobile(points: list[dict[str, object]]) -> str | None:
+    """The first phone that a text message reaches, the primary one if it does; None if none."""
+    textable = [point for point in points if point["kind"] == "phone" and point.get("textable")]
+    first = sorted(textable, key=lambda point: not point["primary"])[:1]
+    return str(first[0]["value"]) if first else None
+
+
+def unsubscribe_proof(message_id: object, campaign_id: object | None) -> str:
+    """By which message a customer withdrew."""
+    proof = f"Link in message {message_id}"
+    return f"{proof} of campaign {campaign_id}." if campaign_id else f"{proof}."
+
+
 def with_consent(
     consents: list[dict[str, object]], entry: dict[str, object]
 ) -> list[dict[str, object]]:

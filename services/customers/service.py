@@ -3,7 +3,7 @@
 from typing import Any
 
 from contracts import customers as contract
-from contracts import gateway, sales
+from contracts import gateway, notifications, sales
 from crmkit.entrypoints import command, database, subscribe
 from crmkit.messages import Envelope
 from services.customers import customers
@@ -47,6 +47,10 @@ class CustomersService:
     def on_order_submitted(self, event: Envelope) -> None:
         self.db.once(event, customers.advance_on_order)
 
+    @subscribe(notifications.UnsubscribeReceived)
+    def on_unsubscribe_received(self, event: Envelope) -> None:
+        self.db.once(event, customers.withdraw_consent)
+
     @subscribe(gateway.StaffJoined)
     def on_staff_joined(self, event: Envelope) -> None:
         self.db.once(event, customers.keep_colleague)
@@ -54,3 +58,7 @@ class CustomersService:
     @subscribe(gateway.StaffChanged)
     def on_staff_changed(self, event: Envelope) -> None:
         self.db.once(event, customers.keep_colleague)
+
+    @subscribe(gateway.StaffLeft)
+    def on_staff_left(self, event: Envelope) -> None:
+        self.db.once(event, customers.keep_leaver)

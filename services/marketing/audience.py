@@ -39,7 +39,7 @@ ADVANCE = "advance_campaign"
 
 _ADDRESSES: Mapping[str, InstrumentedAttribute[str | None]] = {
     "email": Customer.email,
-    "sms": Customer.phone,
+    "sms": Customer.mobile,
 }
 _FACTS: Mapping[str, InstrumentedAttribute[str]] = {
     "languages": Customer.language,

@@ -16,7 +16,7 @@ _FACTS = (
     "lifecycle_stage",
     "tags",
     "email",
-    "phone",
+    "mobile",
     "consents",
     "owner_id",
     "team_path",

@@ -141,7 +141,7 @@ class Customer(Copy, Scoped, Base):
     lifecycle_stage: Mapped[str] = mapped_column(Text)
     tags: Mapped[list[str]] = mapped_column(ARRAY(Text))
     email: Mapped[str | None] = mapped_column(Text)
-    phone: Mapped[str | None] = mapped_column(Text)
+    mobile: Mapped[str | None] = mapped_column(Text)
     consents: Mapped[list[str]] = mapped_column(ARRAY(Text))
     detractor: Mapped[bool] = mapped_column(default=False)
 

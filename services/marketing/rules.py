@@ -68,8 +68,8 @@ RECIPIENT_MOVES: Mapping[str, frozenset[str]] = {
     "unknown": frozenset({"accepted", "delivered", "bounced"}),
     "cancelled": frozenset(),
 }
-"""``accepted`` (a provider took it) and ``unknown`` (it may have) are final, too: a later report may
-only say how it ended."""
+"""``accepted`` (a provider took it) and ``unknown`` (it may have) are final, too: a later report
+may only say how it ended."""
 
 COUNTED = (
     "suppressed",

@@ -9,7 +9,7 @@ from psycopg.types.json import Jsonb
 
 _COPY = (
     "copy customer (id, display_name, kind, language, country, lifecycle_stage, tags, email,"
-    " phone, consents, detractor, owner_id, team_path, as_of_version) from stdin"
+    " mobile, consents, detractor, owner_id, team_path, as_of_version) from stdin"
 )
 _CAMPAIGN = (
     "insert into campaign (id, version, event_number, created_at, updated_at, owner_id, team_path,"

@@ -35,8 +35,10 @@ from unnest(cast(:ids as uuid[]), cast(:recipient_ids as uuid[]), cast(:customer
             cast(:content_ids as uuid[]), cast(:languages as text[]), cast(:names as text[]),
             cast(:addresses as text[]), cast(:subjects as text[]))
     as r (id, recipient_id, customer_id, content_id, language, name, address, subject)
-left join lateral (select :channel = any(c.consents) as yes from customer c
-                   where c.id = r.customer_id) as agreed on true
+left join lateral (select :channel = any(c.consents) and not exists (
+                       select from unsubscription u where u.customer_id = c.id
+                       and u.channel = :channel and u.confirmed_at is null) as yes
+                   from customer c where c.id = r.customer_id) as agreed on true
 on conflict (dedupe_key) do nothing
 returning campaign_id, recipient_id, status, reason
 """

@@ -37,7 +37,9 @@ _CLAIM = text(
     """
 with due as (
     select m.id, m.content_id, c.country,
-           m.purpose <> 'marketing' or coalesce(m.channel = any(c.consents), false) as allowed
+           m.purpose <> 'marketing' or coalesce(m.channel = any(c.consents), false) and not exists (
+               select from unsubscription u where u.customer_id = m.customer_id
+               and u.channel = m.channel and u.confirmed_at is null) as allowed
     from message m left join customer c on c.id = m.customer_id
     where m.status = 'queued' and m.lane = :lane and m.next_at <= :at
     order by m.next_at limit :size
@@ -146,6 +148,9 @@ def waits(session: Session, lane: str) -> bool:
 def claim(session: Session, worker: UUID, lane: str, size: int) -> list[Claimed]:
     """Up to ``size`` messages that belong to the worker for a minute, oldest first.
 
+    Those that were refused before come last, so that one which makes the server hang up does not
+    stand in front of the others again.
+
     Advertising whose consent is gone is suppressed and reported instead. To be committed before
     anything is sent.
     """
@@ -166,7 +171,7 @@ def claim(session: Session, worker: UUID, lane: str, size: int) -> list[Claimed]
         for row in rows
         if row.status == "sending"
     ]
-    return sorted(claimed, key=lambda message: message.id)
+    return sorted(claimed, key=lambda message: (message.attempts, message.id))
 
 
 def renew(session: Session, worker: UUID, ids: Sequence[UUID]) -> bool:

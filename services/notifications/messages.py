@@ -4,11 +4,12 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import or_, select
+from sqlalchemy import false, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from contracts import notifications as contract
+from contracts.shapes import time_zone_of
 from crmkit.clock import now
 from crmkit.db import actor, one, visible
 from crmkit.ids import new_id
@@ -16,7 +17,7 @@ from crmkit.messages import Envelope
 from crmkit.pages import page
 from services.notifications import rules, templates, wording
 from services.notifications.models import Colleague, Customer, Message
-from services.notifications.people import customer_of, time_zone
+from services.notifications.people import customer_of
 
 COLUMNS = {name: getattr(Message, name) for name in contract.Message().fields}
 
@@ -39,7 +40,9 @@ def _seen(session: Session, *columns: Any) -> Any:
     if who.scope == "all":
         return query
     query = query.join(Customer, Customer.id == Message.customer_id, isouter=True)
-    return query.where(or_(visible(session, Customer), Message.staff_id == who.id))
+    # Without an id nothing is the actor's: ``= null`` would become ``is null``, all to customers.
+    mine = false() if who.id is None else Message.staff_id == who.id
+    return query.where(or_(visible(session, Customer), mine))
 
 
 def confirm_order(session: Session, event: Envelope) -> None:
@@ -56,7 +59,9 @@ def confirm_order(session: Session, event: Envelope) -> None:
         dedupe_key=f"order:{facts['order_id']}",
         values={
             "number": facts["number"],
-            "ordered_on": wording.local_day(facts["submitted_at"], time_zone(language), language),
+            "ordered_on": wording.local_day(
+                facts["submitted_at"], time_zone_of(language), language
+            ),
             "lines": "\n".join(_order_line(line, language) for line in facts["lines"]),
             "total": _money(total, language),
             "payment_due_on": wording.day(due_on, language) if due_on else "",
@@ -94,7 +99,7 @@ def ask_survey(session: Session, event: Envelope) -> None:
             "subject": facts["subject"],
             "outcome": facts["outcome"],
             "token": facts["token"],
-            "expires_on": wording.moment(expires_at, time_zone(language), language),
+            "expires_on": wording.moment(expires_at, time_zone_of(language), language),
         },
     )
 

@@ -204,6 +204,33 @@ class InboxItem(Aggregate, Base):
     )
 
 
+class Unsubscription(Aggregate, Base):
+    """A customer's word by the link in a message that they want no more advertising.
+
+    Until ``confirmed_at``, when the customer's own facts say so, it counts beside them.
+    ``customer_version`` is as of which event we knew the customer when it came.
+    """
+
+    __tablename__ = "unsubscription"
+
+    customer_id: Mapped[UUID] = mapped_column(Uuid)
+    channel: Mapped[str] = mapped_column(Text)
+    message_id: Mapped[UUID] = mapped_column(Uuid)
+    customer_version: Mapped[int]
+    confirmed_at: Mapped[datetime | None] = mapped_column(_AT)
+
+    __table_args__ = (
+        Index("ix_unsubscription_customer_id", "customer_id", "channel"),
+        Index(
+            "ix_unsubscription_open",
+            "customer_id",
+            "channel",
+            unique=True,
+            postgresql_where=text("confirmed_at is null"),
+        ),
+    )
+
+
 class Customer(Copy, Scoped, Base):
     """A copy of a customer: how to reach them, in what language, and what they agreed to."""
 
@@ -215,7 +242,7 @@ class Customer(Copy, Scoped, Base):
     language: Mapped[str] = mapped_column(Text)
     country: Mapped[str] = mapped_column(Text)
     email: Mapped[str | None] = mapped_column(Text)
-    phone: Mapped[str | None] = mapped_column(Text)
+    mobile: Mapped[str | None] = mapped_column(Text)
     consents: Mapped[list[str]] = mapped_column(ARRAY(Text))
 
 

@@ -9,25 +9,14 @@ from sqlalchemy.orm import Session
 from crmkit import copies
 from crmkit.db import missing
 from crmkit.messages import Envelope
+from services.notifications import unsubscriptions
 from services.notifications.models import Colleague, Customer
-
-_ZONES = {
-    "ko": "Asia/Seoul",
-    "ja": "Asia/Tokyo",
-    "zh-Hans": "Asia/Shanghai",
-    "zh-Hant": "Asia/Taipei",
-}
-_COMPANY_ZONE = "Asia/Seoul"
-
-
-def time_zone(language: str) -> str:
-    """The zone in which to tell somebody a time of whom only the language is known."""
-    return _ZONES.get(language, _COMPANY_ZONE)
 
 
 def keep_customer(session: Session, event: Envelope) -> None:
     """Know how to reach a customer and what they agreed to."""
     facts = event.data
+    unsubscriptions.confirm(session, event)
     copies.keep(
         session,
         Customer,
@@ -41,7 +30,7 @@ def keep_customer(session: Session, event: Envelope) -> None:
                 "language",
                 "country",
                 "email",
-                "phone",
+                "mobile",
                 "consents",
                 "owner_id",
                 "team_path",

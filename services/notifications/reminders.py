@@ -1,4 +1,8 @@
-"""Reminders: armed with a timer, fired once, and disarmed by the facts that settle them."""
+"""Reminders: armed with a timer, fired once, and disarmed by the facts that settle them.
+
+Everybody locks the timer before its reminder: that is the order of a timer that fires, which was
+taken before its reminder is looked at. The other way round the two would deadlock.
+"""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -77,10 +81,12 @@ def cancel(session: Session, *, reminder_id: UUID) -> dict[str, Any]:
 
 def snooze(session: Session, *, reminder_id: UUID, due_at: datetime) -> dict[str, Any]:
     """Remind later; the reminder. Conflict if it is over already."""
+    due_at = due_at.astimezone(UTC)
+    set_timer(session, TIMER, str(reminder_id), due_at)
     reminder = fetch(session, Reminder, reminder_id, lock=True)
     reminder.status = rules.move(reminder.status, "armed")
-    reminder.due_at = due_at.astimezone(UTC)
-    _arm(session, reminder)
+    reminder.due_at = due_at
+    session.flush()
     return _shown(reminder)
 
 
@@ -135,20 +141,22 @@ def _settle(
     )
     if kind is not None:
         query = query.where(Reminder.kind == kind)
-    for reminder in session.scalars(query.order_by(Reminder.id).with_for_update()):
+    query = query.order_by(Reminder.id)
+    for identity in session.scalars(query.with_only_columns(Reminder.id)).all():
+        cancel_timer(session, TIMER, str(identity))
+    for reminder in session.scalars(query.with_for_update()):
         reminder.status = rules.move(reminder.status, "auto_resolved")
         reminder.resolved_by = event.type
-        cancel_timer(session, TIMER, str(reminder.id))
         facts = {**_facts(reminder), "cause": event.type}
         emit(session, contract.ReminderAutoResolved, reminder, facts)
 
 
 def _end(session: Session, reminder_id: UUID, status: str) -> dict[str, Any]:
+    cancel_timer(session, TIMER, str(reminder_id))
     reminder = fetch(session, Reminder, reminder_id, lock=True)
     if reminder.status != status:
         reminder.status = rules.move(reminder.status, status)
         reminder.resolved_by = actor(session).initiator
-        cancel_timer(session, TIMER, str(reminder.id))
         session.flush()
     return _shown(reminder)
 

@@ -10,7 +10,7 @@ _COLLEAGUE = (
     "copy colleague (id, name, email, language, team_path, active, as_of_version) from stdin"
 )
 _CUSTOMER = (
-    "copy customer (id, as_of_version, kind, name, language, country, email, phone, consents,"
+    "copy customer (id, as_of_version, kind, name, language, country, email, mobile, consents,"
     " owner_id, team_path) from stdin"
 )
 

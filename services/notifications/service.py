@@ -7,7 +7,14 @@ from contracts import notifications as contract
 from crmkit.entrypoints import command, database, on_timer, subscribe
 from crmkit.messages import Envelope
 from crmkit.timers import Timer
-from services.notifications import campaigns, inbox, messages, people, reminders
+from services.notifications import (
+    campaigns,
+    inbox,
+    messages,
+    people,
+    reminders,
+    unsubscriptions,
+)
 
 
 class NotificationsService:
@@ -55,6 +62,10 @@ class NotificationsService:
     @command(contract.ReadInboxItem)
     def read_inbox_item(self, **request: Any) -> Any:
         return self.db.run(inbox.read, **request)
+
+    @command(contract.Unsubscribe)
+    def unsubscribe(self, **request: Any) -> Any:
+        return self.db.run(unsubscriptions.unsubscribe, **request)
 
     @on_timer(reminders.TIMER)
     def on_reminder_due(self, timer: Timer) -> None:

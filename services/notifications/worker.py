@@ -54,7 +54,7 @@ class Place:
     def _headers(self, message: ledger.Claimed) -> tuple[tuple[str, str], ...]:
         if message.purpose != rules.MARKETING or message.customer_id is None:
             return (("Auto-Submitted", "auto-generated"),)  # RFC 3834, 5.
-        token = links.unsubscribe_token(message.customer_id, message.channel, self.key)
+        token = links.unsubscribe_token(message.customer_id, message.id, message.channel, self.key)
         return (  # RFC 8058, 3.1.
             ("List-Unsubscribe", f"<{self.public_url}/u/{token}>"),
             ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"),

@@ -8,6 +8,7 @@ from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from contracts import sales as contract
+from contracts.shapes import time_zone_of
 from crmkit.clock import now
 from crmkit.db import actor, fetch, one, visible
 from crmkit.errors import Conflict
@@ -45,7 +46,7 @@ def prepare(
     at = now()
     customer = session.get(Customer, opportunity.customer_id)
     language = colleagues.language_of(session, opportunity.owner_id, customer)
-    today = at.astimezone(rules.zone(language)).date()
+    today = rules.date_in(time_zone_of(language), at)
     due_on = terms.get("payment_due_on", rules.payment_due_on(today))
     return Order(
         id=new_id(),

@@ -26,14 +26,6 @@ TASK_MOVES: dict[str, frozenset[str]] = {
 
 PAYMENT_DAYS = 30
 
-ZONES = {
-    "ko": "Asia/Seoul",
-    "ja": "Asia/Tokyo",
-    "zh-Hans": "Asia/Shanghai",
-    "zh-Hant": "Asia/Taipei",
-}
-"""Where people work, as far as their language tells; UTC otherwise. Staff carry no zone yet."""
-
 FOLLOW_UP_TITLES = {
     "en": "Call a discontented customer",
     "ko": "불만족 고객에게 연락하기",
@@ -121,9 +113,9 @@ def order_number(year: int, count: int) -> str:
     return f"SO-{year}-{count:06d}"
 
 
-def zone(language: str | None) -> ZoneInfo:
-    """The time zone of somebody who speaks that language."""
-    return ZoneInfo(ZONES.get(language or "", "UTC"))
+def date_in(time_zone: str, at: datetime) -> date:
+    """The date on which a moment falls in that zone."""
+    return at.astimezone(ZoneInfo(time_zone)).date()
 
 
 def payment_due_on(submitted_on: date) -> date:
@@ -131,9 +123,9 @@ def payment_due_on(submitted_on: date) -> date:
     return submitted_on + timedelta(days=PAYMENT_DAYS)
 
 
-def next_day(at: datetime, language: str | None) -> date:
-    """The day after ``at`` where people of that language work."""
-    return at.astimezone(zone(language)).date() + timedelta(days=1)
+def next_day(time_zone: str, at: datetime) -> date:
+    """The day after ``at`` in that zone."""
+    return date_in(time_zone, at) + timedelta(days=1)
 
 
 def follow_up_title(language: str | None) -> str:

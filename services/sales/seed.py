@@ -9,6 +9,7 @@ from uuid import UUID
 
 import psycopg
 
+from contracts.shapes import time_zone_of
 from crmkit import codec
 from services.sales import money, rules
 
@@ -81,8 +82,8 @@ class _Books:
 
     def _order(self, deal: Any) -> _Placed:
         self.orders += 1
-        zone = rules.zone(self.languages.get(deal.owner_id))
-        submitted_on = deal.closed_at.astimezone(zone).date()
+        time_zone = time_zone_of(self.languages.get(deal.owner_id))
+        submitted_on = rules.date_in(time_zone, deal.closed_at)
         due_on = rules.payment_due_on(submitted_on)
         paid = due_on < self.demo.AS_OF.date() and self.orders % _UNPAID_EVERY
         number = rules.order_number(submitted_on.year, self.orders)

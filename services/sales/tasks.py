@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from contracts import sales as contract
 from contracts.service_desk import HIGHEST_SCORE
+from contracts.shapes import time_zone_of
 from crmkit.db import fetch, one, visible
 from crmkit.ids import new_id
 from crmkit.messages import Envelope
@@ -86,7 +87,7 @@ def follow_up(session: Session, event: Envelope) -> None:
         title=rules.follow_up_title(language),
         customer_id=customer.id,
         status="open",
-        due_on=rules.next_day(event.time, language),
+        due_on=rules.next_day(time_zone_of(language), event.time),
         reason=rules.follow_up_reason(event.data["score"], HIGHEST_SCORE, *facts),
         survey_id=survey_id,
         owner_id=customer.owner_id,

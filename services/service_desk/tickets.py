@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from contracts import service_desk as contract
@@ -140,11 +140,12 @@ def reopen(session: Session, *, ticket_id: UUID, reason: str) -> dict[str, Any]:
 
 
 def _joined(session: Session) -> Any:
+    """Tickets the actor may read: in their own scope, or of customers they care for."""
     return (
         select(Ticket)
         .select_from(Ticket)
         .outerjoin(Customer, Customer.id == Ticket.customer_id)
-        .where(visible(session, Ticket))
+        .where(or_(visible(session, Ticket), visible(session, Customer)))
     )
 
 

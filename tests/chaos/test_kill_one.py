@@ -1,5 +1,6 @@
 """kill -9 of any one process in the middle of the story: nothing lost, nothing doubled."""
 
+import re
 import threading
 import time
 import uuid
@@ -14,6 +15,8 @@ from crmkit.testing import eventually
 from tests.talking import Api, Json, MailInbox, email_of
 
 WINS = 12
+RECIPIENTS = 30
+COMPLAINTS = 3
 VICTIMS = (
     "customers",
     "sales",
@@ -24,6 +27,7 @@ VICTIMS = (
     "rabbitmq",
     "postgres",
 )
+VICTIMS_OF_SERVICE = ("service_desk", "marketing", "notifications", "sender")
 
 
 def persistent(api: Api, path: str, body: Json) -> Json:
@@ -95,3 +99,87 @@ def test_killing_it_loses_and_doubles_nothing(
     else:
         for customer in customers:
             assert len({message_id(mail) for mail in mails.to(email_of(customer))}) == 1
+
+
+def launched_campaign(api: Api, tag: str) -> str:
+    """The address of a campaign to all customers with that tag, which begins just now."""
+    campaign = api.create(
+        "/v1/campaigns",
+        name=tag,
+        channels=["email"],
+        audience={"tags": [tag]},
+        default_language="en",
+        contents=[{"language": "en", "subject": tag, "email_body": "Hello {{ name }}."}],
+    )
+    path = f"/v1/campaigns/{campaign['id']}"
+    eventually(lambda: api.read(f"{path}/audience")["matching"] == RECIPIENTS, seconds=30)
+    persistent(api, f"{path}/actions/launch", {})
+    return path
+
+
+def complaint(api: Api, customer: Json) -> str:
+    """The address of the ticket that a customer's complaint opened."""
+    said = {"kind": "complaint", "subject": "Late", "body": "It has not come yet."}
+    feedback = persistent(api, "/v1/feedback", {"customer_id": customer["id"], **said})
+    return f"/v1/tickets/{feedback['ticket_id']}"
+
+
+def survey_mails(mails: MailInbox, customer: Json) -> dict[str, set[str]]:
+    """The Message-IDs of the mails with each survey's secret."""
+    found: dict[str, set[str]] = {}
+    for mail in mails.to(email_of(customer)):
+        link = re.search(r"/s/([\w-]+)", mail["text"])
+        if link:
+            found.setdefault(link[1], set()).add(message_id(mail))
+    return found
+
+
+def answer_survey(api: Api, mails: MailInbox, customer: Json) -> None:
+    """Answer the survey by the link in the mail, until the answer is known to be taken."""
+    (token,) = eventually(lambda: survey_mails(mails, customer), seconds=60)
+
+    def probe() -> bool:
+        answer = api.answer("POST", f"/v1/surveys/{token}/actions/answer", {"score": 4})
+        assert answer.status_code in (200, 409, 500, 502, 503), answer.text
+        return answer.is_success or answer.json()["code"] == "already_answered"
+
+    eventually(probe, seconds=60, pause=0.3)
+
+
+@pytest.mark.parametrize("victim", VICTIMS_OF_SERVICE)
+def test_killing_it_leaves_complaint_and_campaign_whole(
+    victim: str, stack: LocalStack, api: Api, mails: MailInbox
+) -> None:
+    tag = f"end-of-{victim}-{uuid.uuid4().hex[:8]}"
+    recipients = [api.new_customer(tags=[tag]) for _ in range(RECIPIENTS)]
+    unhappy = [api.new_customer() for _ in range(COMPLAINTS)]
+    pid = stack.process(victim).pid
+    campaign = launched_campaign(api, tag)
+    killer = threading.Timer(0.15, stack.kill, (victim,))
+    killer.start()
+    tickets = [complaint(api, customer) for customer in unhappy]
+    for ticket in tickets:
+        persistent(api, f"{ticket}/actions/resolve", {"outcome": "It was sent again."})
+    killer.join()
+    for customer in unhappy:
+        answer_survey(api, mails, customer)
+    eventually(lambda: stack.process(victim).pid not in (None, pid))
+    stack.wait_ready(victim, 60)
+
+    for ticket, customer in zip(tickets, unhappy, strict=True):
+        closed = api.until(ticket, lambda t: bool(t["status"] == "closed"), seconds=60)
+        steps = Counter(step["to_status"] for step in closed["history"])
+        assert (steps["resolved"], steps["closed"], closed["score"]) == (1, 1, 4)
+        # A sender that was killed in between may send a mail twice, as one message.
+        (messages,) = survey_mails(mails, customer).values()
+        assert len(messages) == 1
+
+    counts = api.until(campaign, lambda c: bool(c["status"] == "completed"), seconds=90)["counts"]
+    audience = counts.pop("audience")
+    assert sum(counts.values()) == audience == RECIPIENTS
+    # What was in the hands of a killed sender is not sent again, as nobody knows if it left.
+    assert counts["accepted"] + counts["unknown"] == RECIPIENTS
+    assert counts["unknown"] == 0 or victim == "sender"
+    got = [len([m for m in mails.to(email_of(c)) if m["subject"] == tag]) for c in recipients]
+    assert max(got) == 1
+    assert counts["accepted"] <= sum(got)

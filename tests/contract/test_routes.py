@@ -16,7 +16,18 @@ ROWS = list(rows())
 INTERNAL: frozenset[type[Command]] = frozenset()
 """Commands of services that no HTTP endpoint sends, each with a reason beside it."""
 
-PUBLIC_ROWS = frozenset(("sign_in", "refresh_session", "get_survey", "answer_survey"))
+PUBLIC_ROWS = frozenset(
+    (
+        "sign_in",
+        "verify_sign_in",
+        "refresh_session",
+        "start_oidc",
+        "finish_oidc",
+        "get_survey",
+        "answer_survey",
+        "unsubscribe",
+    )
+)
 """What anybody may send; whoever adds a row here has thought about it."""
 
 

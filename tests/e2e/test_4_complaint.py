@@ -2,6 +2,8 @@
 
 import re
 
+import httpx
+
 from crmkit.testing import eventually
 from tests.talking import Api, Json, MailInbox, email_of
 
@@ -18,16 +20,17 @@ def complain(api: Api, customer: Json) -> Json:
     return api.read(f"/v1/tickets/{feedback['ticket_id']}")
 
 
-def survey_token(mails: MailInbox, customer: Json) -> str:
-    """The secret in the survey link that the customer got by mail."""
+def survey_link(mails: MailInbox, customer: Json) -> str:
+    """The link to the survey that the customer got by mail."""
 
     def probe() -> str | None:
-        links = [re.search(r"/s/([\w-]+)", mail["text"]) for mail in mails.to(email_of(customer))]
-        return next((link[1] for link in links if link), None)
+        texts = [mail["text"] for mail in mails.to(email_of(customer))]
+        links = [re.search(r"https?://\S+/s/[\w-]+", text) for text in texts]
+        return next((link[0] for link in links if link), None)
 
-    token = eventually(probe, seconds=15)
-    assert token is not None
-    return token
+    link = eventually(probe, seconds=15)
+    assert link is not None
+    return link
 
 
 def test_a_complaint_is_worked_on_asked_about_and_closed(api: Api, mails: MailInbox) -> None:
@@ -38,9 +41,15 @@ def test_a_complaint_is_worked_on_asked_about_and_closed(api: Api, mails: MailIn
 
     path = f"/v1/tickets/{ticket['id']}"
     api.act(path, "resolve", outcome="오늘 퀵서비스로 보냈습니다.")
-    token = survey_token(mails, customer)
+    link = survey_link(mails, customer)
+    page = httpx.get(link)
+    assert page.status_code == 200
+    assert page.headers["content-type"].startswith("text/html")
+    token = link.rpartition("/")[2]
 
     nobody = {"Authorization": ""}
+    shown = api.get(f"/v1/surveys/{token}", headers=nobody)
+    assert (shown.status_code, shown.json()["status"]) == (200, "sent")
     answer = api.answer(
         "POST", f"/v1/surveys/{token}/actions/answer", {"score": 1, "comment": "늦음"}, **nobody
     )

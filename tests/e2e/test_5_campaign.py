@@ -84,3 +84,59 @@ def test_launching_twice_sends_once(api: Api, mails: MailInbox) -> None:
     api.until(path, lambda c: bool(c["status"] == "completed"), seconds=30)
     about = [mail for mail in mails.to(email_of(customer)) if mail["subject"] == "Only once"]
     assert len(about) == 1
+
+
+def campaign_to(api: Api, tag: str, subject: str) -> Json:
+    """A campaign by e-mail to one customer, once it is over."""
+    campaign = api.create(
+        "/v1/campaigns",
+        name=subject,
+        channels=["email"],
+        audience={"tags": [tag]},
+        default_language="en",
+        contents=[{"language": "en", "subject": subject, "email_body": "Hello {{ name }}."}],
+    )
+    path = f"/v1/campaigns/{campaign['id']}"
+    eventually(lambda: api.read(f"{path}/audience")["matching"] == 2)
+    api.act(path, "launch")
+    return api.until(path, lambda c: bool(c["status"] == "completed"), seconds=30)
+
+
+def test_whoever_presses_unsubscribe_gets_no_more_campaigns(api: Api, mails: MailInbox) -> None:
+    tag = f"out-{uuid.uuid4().hex[:8]}"
+    leaving, staying = api.new_customer(tags=[tag]), api.new_customer(tags=[tag])
+    campaign_to(api, tag, "First")
+    headers = dict(mails.one_to(email_of(leaving), about="First")["headers"])
+    assert headers["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    link = headers["List-Unsubscribe"].strip("<>")
+
+    page = httpx.get(link)
+    assert (page.status_code, httpx.head(link).status_code) == (200, 200)
+    assert page.headers["content-type"].startswith("text/html")
+    path = f"/v1/customers/{leaving['id']}"
+    assert api.read(path)["consents"][0]["granted"] is True
+
+    for _ in range(2):
+        answer = httpx.post(link, data={"List-Unsubscribe": "One-Click"})
+        assert (answer.status_code, answer.json()) == (200, {"channel": "email"})
+    withdrawn = api.until(path, lambda c: not c["consents"][0]["granted"])["consents"][0]
+    assert (withdrawn["channel"], withdrawn["source"]) == ("email", "unsubscribe link")
+
+    second = campaign_to(api, tag, "Second")
+    assert (second["counts"]["suppressed"], second["counts"]["accepted"]) == (1, 1)
+    mails.one_to(email_of(staying), about="Second")
+    assert [mail["subject"] for mail in mails.to(email_of(leaving))] == ["First"]
+
+
+def test_the_button_of_the_page_unsubscribes_too(api: Api, mails: MailInbox) -> None:
+    tag = f"page-{uuid.uuid4().hex[:8]}"
+    customer, _ = api.new_customer(tags=[tag]), api.new_customer(tags=[tag])
+    campaign_to(api, tag, "Page")
+    headers = dict(mails.one_to(email_of(customer), about="Page")["headers"])
+    token = headers["List-Unsubscribe"].strip("<>").rpartition("/")[2]
+    nobody = {"Authorization": ""}
+    answer = api.answer("POST", f"/v1/unsubscribes/{token}", **nobody)
+    assert answer.status_code == 200, answer.text
+    assert api.answer("POST", "/v1/unsubscribes/made-up", **nobody).status_code == 404
+    path = f"/v1/customers/{customer['id']}"
+    api.until(path, lambda c: not c["consents"][0]["granted"])

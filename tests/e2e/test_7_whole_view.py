@@ -44,6 +44,21 @@ def test_a_service_that_is_gone_only_leaves_its_part_out(api: Api, stack: LocalS
         stack.start_process("service_desk")
 
 
+def test_without_the_customers_own_service_the_parts_stand_alone(
+    api: Api, stack: LocalStack
+) -> None:
+    customer = bought_once(api)
+    stack.stop_process("customers")
+    try:
+        answer = api.get(f"/v1/customers/{customer['id']}/360")
+        assert answer.status_code == 200
+        assert answer.json()["customer"] is None
+        assert len(answer.json()["parts"]["orders"]["items"]) == 1
+        assert answer.headers["degraded"] == "customer"
+    finally:
+        stack.start_process("customers")
+
+
 def test_the_feed_tells_what_happened_and_goes_on_from_a_cursor(api: Api) -> None:
     start = api.read("/v1/events", limit=500)
     while len(start["items"]) == 500:

@@ -6,7 +6,7 @@ from unicodedata import name as unicode_name
 
 import pytest
 
-from contracts import demo
+from demo import company as demo
 
 SAMPLE = 3_000
 CUSTOMERS = list(demo.customers(SAMPLE))

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from contracts import customers as contract
-from contracts import gateway, sales
+from contracts import gateway, notifications, sales
 from crmkit.context import SYSTEM
 from crmkit.errors import Conflict, Invalid, NotFound
 from crmkit.ids import new_id
@@ -70,7 +70,16 @@ class TestRegister:
         (facts,) = announced(session, contract.CustomerRegistered)
         assert facts["customer_id"] == customer["id"]
         assert facts["consents"] == ["email"]
-        assert facts["phone"] == "+821023456789"
+        assert facts["phone"] == facts["mobile"] == "+821023456789"
+
+    def test_announces_the_phone_that_a_text_message_reaches(self, session: Session) -> None:
+        landline = {"kind": "phone", "value": "02-312-3456", "primary": True}
+        mobile = {"kind": "phone", "value": "010-2345-6789"}
+        register(session, contact_points=[landline, mobile])
+        register(session, contact_points=[landline])
+        both, one = announced(session, contract.CustomerRegistered)
+        assert (both["phone"], both["mobile"]) == ("+8223123456", "+821023456789")
+        assert (one["phone"], one["mobile"]) == ("+8223123456", None)
 
     def test_writes_consents_into_the_ledger(self, session: Session) -> None:
         register(session, consents=[CONSENT])
@@ -171,6 +180,31 @@ class TestRecordConsent:
         assert announced(session, contract.CustomerUpdated)[-1]["consents"] == []
 
 
+class TestWithdrawConsent:
+    def test_stands_in_the_ledger_with_its_proof(self, session: Session) -> None:
+        customer = register(session, consents=[CONSENT])
+        facts = {
+            "unsubscription_id": new_id(),
+            "customer_id": customer["id"],
+            "channel": "email",
+            "message_id": new_id(),
+            "campaign_id": new_id(),
+            "at": "2026-11-22T00:00:00Z",
+        }
+        event = envelope(notifications.UnsubscribeReceived, facts)
+        customers.withdraw_consent(session, event)
+        assert announced(session, contract.CustomerUpdated)[-1]["consents"] == []
+        query = select(ConsentEntry).where(ConsentEntry.granted.is_(False))
+        entry = session.scalars(query).one()
+        assert (entry.channel, entry.purpose, entry.source) == (
+            "email",
+            "marketing",
+            "unsubscribe link",
+        )
+        assert str(facts["message_id"]) in entry.proof
+        assert str(facts["campaign_id"]) in entry.proof
+
+
 class TestLifecycle:
     def order(self, customer: dict[str, Any]) -> Any:
         money = {"amount": "1000", "currency": "KRW"}
@@ -259,3 +293,21 @@ class TestKeepColleague:
         act_as(session, SYSTEM)
         customer = register(session, owner_id=str(staff_id))
         assert customer["team_path"] == "/hq/tokyo/"
+
+    def test_whoever_left_gets_no_more_customers(self, session: Session) -> None:
+        customer, staff_id = register(session), new_id()
+        hear_of(session, staff_id, "/hq/tokyo/")
+        left = envelope(
+            gateway.StaffLeft, {"staff_id": staff_id, "team_path": "/hq/tokyo/"}, version=2
+        )
+        customers.keep_leaver(session, left)
+        hear_of(session, staff_id, "/hq/tokyo/", version=1)
+        with pytest.raises(NotFound, match="colleague_not_found"):
+            customers.transfer(session, customer_id=customer["id"], owner_id=staff_id)
+        with pytest.raises(NotFound, match="colleague_not_found"):
+            register(session, owner_id=str(staff_id))
+
+    def test_a_leaving_waits_for_the_joining(self, session: Session) -> None:
+        facts = {"staff_id": new_id(), "team_path": "/hq/"}
+        with pytest.raises(NotFound):
+            customers.keep_leaver(session, envelope(gateway.StaffLeft, facts))

@@ -47,7 +47,8 @@ class Company:
             "team_path": "/hq/seoul/",
             "tags": [],
             "email": f"ann{identity.int}@rapport.example",
-            "phone": "+821000000001",
+            "phone": "+82212345678",
+            "mobile": "+821000000001",
             "birthday": None,
             "consents": ["email", "sms"],
         }

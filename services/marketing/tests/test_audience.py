@@ -53,7 +53,7 @@ class TestPreview:
     def test_is_the_same_as_the_freeze_makes(self, company: Company, session: Session) -> None:
         company.customer()
         company.customer(consents=[])
-        company.customer(phone=None)
+        company.customer(mobile=None)
         identity = company.launched(channels=["email", "sms"])
         preview = audience.preview(session, campaign_id=identity)
         company.tick()

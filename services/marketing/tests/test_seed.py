@@ -5,9 +5,9 @@ from uuid import UUID
 import pytest
 from sqlalchemy.orm import Session
 
-from contracts import demo
 from contracts import marketing as contract
 from crmkit.messages import load
+from demo import company as demo
 from services.marketing import audience, campaigns, rules, seed
 from services.marketing.tests.conftest import Company
 

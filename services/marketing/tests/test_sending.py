@@ -49,8 +49,10 @@ class TestHandingOver:
         assert (batch["campaign_id"], batch["channel"]) == (identity, "email")
         assert batch["contents"] == [{k: CONTENT[k] for k in ("language", "subject", "email_body")}]
 
-    def test_sends_text_messages_to_phones(self, company: Company, session: Session) -> None:
-        company.customer(phone="+821012345678")
+    def test_sends_text_messages_to_phones_that_they_reach(
+        self, company: Company, session: Session
+    ) -> None:
+        company.customer(phone="+82212345678", mobile="+821012345678")
         company.launched(channels=["sms"])
         company.let_time_pass()
         (batch,) = announced(session, contract.RecipientsHandedOff)

@@ -25,7 +25,8 @@ class Outcome:
     """What became of one attempt; ``reason`` is the provider's own words.
 
     sent: the provider took it · bounced: there is no such address · failed: refused for good ·
-    deferred: refused for now · unclear: it left and no answer came · not_begun: nothing left.
+    deferred: tried and refused for now, or cut off before its text left · unclear: it left and no
+    answer came · not_begun: never tried, for no fault of its own.
     ``provider_ids`` name the parts under which the provider will speak of it.
     """
 
@@ -38,7 +39,8 @@ class Channel(Protocol):
     """One kept connection to a provider, used by one thread.
 
     ``open`` raises OSError when there is none to be had. ``send`` never raises OSError: after
-    ``unclear`` or ``not_begun`` the connection is gone and ``open`` makes another. ``idle`` waits
+    ``unclear`` or ``not_begun`` the connection is gone and ``open`` makes another; without one
+    everything is ``not_begun``. ``idle`` waits
     up to so many seconds and takes in what the provider has to say meanwhile.
     """
 

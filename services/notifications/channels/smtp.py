@@ -4,7 +4,6 @@ import re
 import smtplib
 import ssl
 import time
-from collections.abc import Callable
 from email.utils import parseaddr
 from urllib.parse import unquote, urlsplit
 
@@ -16,6 +15,8 @@ _IDLE_SECONDS = 20.0
 """A connection nobody needs is given back before the server grows tired of it."""
 _STARTS_WITH_DOT = re.compile(rb"(?m)^\.")
 _UNREACHABLE_ADDRESS = (550, 551, 553)
+_HANGING_UP = 421
+"""The server ends the session with that answer (RFC 5321, 3.8)."""
 
 
 class SmtpChannel:
@@ -102,18 +103,26 @@ class SmtpChannel:
         )
 
     def _envelope(self, recipient: str) -> Outcome | None:
-        """Announce one mail; the refusal, or None when the server waits for the body."""
+        """Announce one mail; the refusal, or None when the server waits for the body.
+
+        MAIL says the same for all mails, so when the server hangs up there, the mail has not been
+        tried: OSError or ``not_begun``. From RCPT on it may be this mail that it cannot bear.
+        """
         smtp = self._connection
-        steps: tuple[tuple[Callable[[], tuple[int, bytes]], int], ...] = (
-            (lambda: smtp.mail(self._from), 250),
-            (lambda: smtp.rcpt(recipient), 250),
-            (lambda: smtp.docmd("DATA"), 354),
-        )
-        for number, (step, wanted) in enumerate(steps):
-            code, reply = step()
-            if code != wanted and not (number == 1 and code == 251):
-                return refused(code, reply, about_recipient=number == 1)
-        return None
+        code, reply = smtp.mail(self._from)
+        if code == _HANGING_UP:
+            return Outcome("not_begun", _said(code, reply))
+        if code != 250:
+            return refused(code, reply)
+        try:
+            code, reply = smtp.rcpt(recipient)
+            if code not in (250, 251):
+                return refused(code, reply, about_recipient=True)
+            code, reply = smtp.docmd("DATA")
+            return None if code == 354 else refused(code, reply)
+        except (OSError, smtplib.SMTPException) as error:
+            self._drop()
+            return Outcome("deferred", repr(error))
 
     def _data(self, raw: bytes) -> Outcome:
         smtp = self._connection
@@ -124,6 +133,8 @@ class SmtpChannel:
         return Outcome("sent") if code < 300 else refused(code, reply)
 
     def _after_refusal(self, refusal: Outcome) -> Outcome:
+        if self._smtp is None:
+            return refusal
         try:
             self._connection.rset()
         except (OSError, smtplib.SMTPException):
@@ -158,11 +169,13 @@ class SmtpChannel:
 
 
 def refused(code: int, reply: bytes, *, about_recipient: bool = False) -> Outcome:
-    """What a reply other than yes means (RFC 5321, 4.2.1). 421 ends the session: not begun."""
-    reason = f"{code} {reply.decode('utf-8', 'replace')}"
-    if code == 421:
-        return Outcome("not_begun", reason)
+    """What a reply other than yes means (RFC 5321, 4.2.1)."""
+    reason = _said(code, reply)
     if code < 500:
         return Outcome("deferred", reason)
     gone = about_recipient and code in _UNREACHABLE_ADDRESS
     return Outcome("bounced" if gone else "failed", reason)
+
+
+def _said(code: int, reply: bytes) -> str:
+    return f"{code} {reply.decode('utf-8', 'replace')}"

@@ -1,16 +1,65 @@
 """Facts that several tests need: a customer and a colleague that notifications knows."""
 
-from collections.abc import Callable
+import socketserver
+import threading
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from contracts import customers, gateway
+from crmkit import tables
+from crmkit.db import Database
 from crmkit.ids import new_id
 from crmkit.testing import envelope
 from services.notifications import people
-from services.notifications.models import Colleague, Customer
+from services.notifications.models import Base, Colleague, Customer
+
+
+@pytest.fixture
+def live(database: Database) -> Iterator[Database]:
+    """The database for tests that commit; emptied afterwards."""
+    yield database
+    names = [*Base.metadata.tables, *tables.metadata.tables]
+    with database.engine.begin() as connection:
+        connection.execute(text(f"truncate {', '.join(names)} cascade"))
+
+
+class _Rude(socketserver.StreamRequestHandler):
+    """Takes mail, but hangs up as soon as it hears of some addresses or senders."""
+
+    def handle(self) -> None:
+        self.wfile.write(b"220 here\r\n")
+        for line in self.rfile:
+            command = line.strip().lower()
+            if b"hang-up" in command:
+                self.wfile.write(b"421 4.3.2 Not you again.\r\n")
+                return
+            if b"cut" in command:
+                return
+            if command == b"data":
+                self.wfile.write(b"354 go on\r\n")
+                while self.rfile.readline() not in (b".\r\n", b""):
+                    pass
+            self.wfile.write(b"250 yes\r\n")
+
+
+class _MailServer(socketserver.ThreadingTCPServer):
+    allow_reuse_address = True
+    daemon_threads = True
+
+
+@pytest.fixture
+def rude_mail_server() -> Iterator[str]:
+    """The address of a mail server that hangs up on ``hang-up@…`` (421) and ``cut@…``."""
+    with _MailServer(("127.0.0.1", 0), _Rude) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        yield f"smtp://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+        thread.join()
 
 
 @pytest.fixture
@@ -30,6 +79,7 @@ def customer(session: Session) -> Callable[..., Customer]:
             "tags": [],
             "email": "haneul@customers.example",
             "phone": "+821098765400",
+            "mobile": "+821098765400",
             "birthday": None,
             "consents": ["email", "sms"],
             **changes,

@@ -166,6 +166,14 @@ class TestClaim:
         assert first[0].body == "{{ name }} 님 안녕하세요."
         assert ledger.claim(session, new_id(), "marketing_email", 10) == []
 
+    def test_takes_those_first_that_were_never_refused(self, session, customer):
+        campaigns.take_in(session, batch(customer(), customer(), customer()))
+        refused, *others = ledger.claim(session, new_id(), "marketing_email", 10)
+        session.execute(update(Message).values(status="queued", attempts=0))
+        session.execute(update(Message).where(Message.id == refused.id).values(attempts=1))
+        again = ledger.claim(session, new_id(), "marketing_email", 10)
+        assert [m.id for m in again] == [*(m.id for m in others), refused.id]
+
     def test_looks_at_consent_again(self, session, customer):
         known = customer()
         campaigns.take_in(session, batch(known))

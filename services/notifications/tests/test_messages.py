@@ -7,6 +7,7 @@ from sqlalchemy import select
 
 from contracts import notifications as contract
 from contracts import sales, service_desk
+from crmkit.context import Actor
 from crmkit.errors import Invalid, NotFound
 from crmkit.ids import new_id
 from crmkit.messages import load
@@ -146,6 +147,11 @@ class TestLedger:
         act_as(session, staff("own", identity=person.id))
         assert len(page(session)["items"]) == 1
         act_as(session, staff("own"))
+        assert page(session)["items"] == []
+
+    def test_shows_nobody_what_went_to_customers_because_they_have_no_id(self, session, customer):
+        messages.confirm_order(session, order(customer().id))
+        act_as(session, Actor(kind="integration", scope="own"))
         assert page(session)["items"] == []
 
     def test_filters(self, session, customer):

@@ -92,6 +92,8 @@ class TestCreate:
             ({"subject_type": "order"}, "subject_id"),
             ({"subject_id": str(new_id())}, "subject_type"),
             ({"due_at": "2030-01-01T00:00:00"}, "due_at"),
+            ({"due_at": "9999-12-31T23:59:59-12:00"}, "due_at"),
+            ({"due_at": "0001-01-01T00:00:00+12:00"}, "due_at"),
         ],
     )
     def test_refuses_what_does_not_fit(self, session, me, wrong, field):

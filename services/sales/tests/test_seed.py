@@ -5,10 +5,10 @@ from decimal import Decimal
 import pytest
 from sqlalchemy import func, inspect, select
 
-from contracts import demo
 from contracts import sales as contract
 from crmkit import codec
 from crmkit.messages import load
+from demo import company as demo
 from services.sales import opportunities, orders, seed, tasks
 from services.sales.models import Base, Customer, Opportunity, Order, Payment, StageEntry
 

@@ -25,7 +25,7 @@ def listed(session, **asked):
 
 
 def flagged(customer_id, **facts):
-    """A survey that went badly, late on the 1st in London and early on the 2nd in Seoul."""
+    """A survey that went badly, late on the 1st in Shanghai and early on the 2nd in Seoul."""
     known = {
         "survey_id": new_id(),
         "ticket_id": new_id(),
@@ -35,7 +35,7 @@ def flagged(customer_id, **facts):
         "comment": "너무 늦어요",
     }
     event = envelope(service_desk.CustomerDetractorFlagged, {**known, **facts})
-    return replace(event, time=datetime(2026, 11, 1, 20, tzinfo=UTC))
+    return replace(event, time=datetime(2026, 11, 1, 15, 30, tzinfo=UTC))
 
 
 class TestCreate:
@@ -127,12 +127,12 @@ class TestFollowUp:
         assert facts["reason"].endswith("너무 늦어요")
 
     def test_goes_by_the_day_and_language_of_the_owner_not_of_the_customer(self, world):
-        lisa = world.colleague(staff("own", "/hq/"), language="en")
-        buyer = world.customer(owner_id=lisa.id)
+        li = world.colleague(staff("own", "/hq/"), language="zh-Hans")
+        buyer = world.customer(owner_id=li.id)
         tasks.follow_up(world.session, flagged(buyer))
         (task,) = listed(world.session)
         assert task["due_on"] == date(2026, 11, 2)
-        assert task["title"] == "Call a discontented customer"
+        assert task["title"] == "联系不满意的客户"
 
     def test_goes_by_the_customer_when_nobody_owns_them(self, world):
         buyer = world.customer(owner_id=None, language="ja")

@@ -3,10 +3,10 @@
 import pytest
 from sqlalchemy import func, select
 
-from contracts import demo
 from contracts import service_desk as contract
 from crmkit.context import Context
 from crmkit.tables import outbox, timer
+from demo import company as demo
 from services.service_desk import rules, seed, surveys, tickets
 from services.service_desk.models import (
     Colleague,

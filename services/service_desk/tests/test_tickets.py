@@ -49,6 +49,25 @@ class TestGet:
             tickets.get(session, ticket_id=ticket["id"])
         assert refusal.value.code == "ticket_not_found"
 
+    def test_shows_a_rep_the_tickets_of_their_own_customers_without_letting_them_work(
+        self, session
+    ):
+        rep = staff("own", SEOUL)
+        add_agent(session, team_path=TOKYO)
+        ticket = open_ticket(session, add_customer(session, SEOUL, owner_id=rep.id))
+        others = open_ticket(session, add_customer(session, SEOUL, owner_id=new_id()))
+        act_as(session, rep)
+        assert tickets.get(session, ticket_id=ticket["id"])["number"] == ticket["number"]
+        shown = tickets.find(session, **load(contract.ListTickets, {}))["items"]
+        assert [one["id"] for one in shown] == [ticket["id"]]
+        for not_theirs in (
+            lambda: tickets.get(session, ticket_id=others["id"]),
+            lambda: tickets.start(session, ticket_id=ticket["id"]),
+            lambda: tickets.resolve(session, ticket_id=ticket["id"], outcome="Done."),
+        ):
+            with pytest.raises(NotFound):
+                not_theirs()
+
     def test_hides_what_nobody_has_from_who_has_no_login(self, session):
         ticket = open_ticket(session, add_customer(session))
         act_as(session, Actor(kind="customer", scope="own"))

@@ -1,0 +1,189 @@
+"""Talking to the OpenID provider: where it is, exchanging a code, and what an ID token says.
+
+One provider, named by settings: OIDC_ISSUER, OIDC_CLIENT_ID, OIDC_CLIENT_SECRET, OIDC_REDIRECT_URI
+(the page of the web client to which the provider sends people back), OIDC_LINK_BY_EMAIL.
+"""
+
+import base64
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+import httpx
+from joserfc import jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import KeySet
+
+from crmkit import codec
+from crmkit.errors import Unavailable
+from crmkit.settings import Settings
+
+ALGORITHMS = ("RS256", "PS256", "ES256")
+"""Signatures by a private key only: with an HMAC, the public key would do to sign."""
+LEEWAY_SECONDS = 30
+_MOST_BYTES = 256 * 1024
+_SECONDS = 5.0
+_STRONG = frozenset(("mfa", "otp", "hwk", "swk", "sms"))
+
+
+class Untrusted(Exception):
+    """What the provider answered proves nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """The OpenID provider of this installation, and who we are to it."""
+
+    issuer: str
+    client_id: str
+    client_secret: str
+    redirect_uri: str
+    link_by_email: bool
+    plain_allowed: bool
+
+
+def configured(settings: Settings) -> Provider | None:
+    """The provider of the settings; None when there is none."""
+    issuer = settings.text("OIDC_ISSUER")
+    if not issuer:
+        return None
+    client_id, redirect_uri = settings.need("OIDC_CLIENT_ID", "OIDC_REDIRECT_URI")
+    return Provider(
+        issuer,
+        client_id,
+        settings.text("OIDC_CLIENT_SECRET"),
+        redirect_uri,
+        settings.text("OIDC_LINK_BY_EMAIL") == "verified",
+        settings.development,
+    )
+
+
+def challenge_of(verifier: str) -> str:
+    """The PKCE challenge S256 of a verifier (RFC 7636)."""
+    return base64.urlsafe_b64encode(sha256(verifier.encode()).digest()).decode().rstrip("=")
+
+
+def new_verifier() -> str:
+    """A PKCE verifier of 64 characters."""
+    return secrets.token_urlsafe(48)
+
+
+def authorization_url(
+    provider: Provider, endpoint: str, *, state: str, nonce: str, verifier: str
+) -> str:
+    """Where to send somebody to log in."""
+    query = {
+        "response_type": "code",
+        "client_id": provider.client_id,
+        "redirect_uri": provider.redirect_uri,
+        "scope": "openid email",
+        "state": state,
+        "nonce": nonce,
+        "code_challenge": challenge_of(verifier),
+        "code_challenge_method": "S256",
+    }
+    joint = "&" if urlsplit(endpoint).query else "?"
+    return f"{endpoint}{joint}{urlencode(query)}"
+
+
+def metadata(provider: Provider) -> dict[str, str]:
+    """The provider's endpoints (OpenID Connect Discovery 1.0); Unavailable when it is not there."""
+    url = f"{provider.issuer.rstrip('/')}/.well-known/openid-configuration"
+    _, found = _ask(provider, "GET", url)
+    if found.get("issuer") != provider.issuer:
+        raise _unavailable("It says it is another issuer.")
+    for name in ("authorization_endpoint", "token_endpoint", "jwks_uri"):
+        if not isinstance(found.get(name), str):
+            raise _unavailable(f"It names no {name}.")
+    return found
+
+
+def exchange(provider: Provider, code: str, verifier: str) -> dict[str, Any]:
+    """The claims of the ID token for a code, not checked for the nonce yet; Untrusted."""
+    known = metadata(provider)
+    form = {
+        "grant_type": "authorization_code",
+        "code": code,
+        "redirect_uri": provider.redirect_uri,
+        "code_verifier": verifier,
+        "client_id": provider.client_id,
+    }
+    options: dict[str, Any] = {"data": form}
+    if provider.client_secret:
+        options["auth"] = (provider.client_id, provider.client_secret)
+    status, answer = _ask(provider, "POST", known["token_endpoint"], **options)
+    token = answer.get("id_token")
+    if status != 200 or not isinstance(token, str):
+        raise Untrusted(f"The code was not taken: {answer.get('error')}.")
+    _, keys = _ask(provider, "GET", known["jwks_uri"])
+    return {"id_token": token, "keys": keys}
+
+
+def claims_of(
+    id_token: str,
+    keys: Mapping[str, Any],
+    provider: Provider,
+    *,
+    nonce: str,
+    moment: datetime,
+) -> dict[str, Any]:
+    """What an ID token says once it is proven (OpenID Connect Core 1.0, 3.1.3.7); Untrusted."""
+    try:
+        key_set = KeySet.import_key_set(dict(keys))  # type: ignore[arg-type]
+        claims = jwt.decode(id_token, key_set, algorithms=list(ALGORITHMS)).claims
+        jwt.JWTClaimsRegistry(
+            now=int(moment.timestamp()),
+            leeway=LEEWAY_SECONDS,
+            iss={"essential": True, "value": provider.issuer},
+            aud={"essential": True, "value": provider.client_id},
+            sub={"essential": True},
+            exp={"essential": True},
+            iat={"essential": True},
+            nonce={"essential": True, "value": nonce},
+        ).validate(claims)
+    except (JoseError, ValueError, TypeError, KeyError) as error:
+        raise Untrusted(f"The ID token proves nothing: {error!r}.") from error
+    several = isinstance(claims["aud"], list) and len(claims["aud"]) > 1
+    if (several or "azp" in claims) and claims.get("azp") != provider.client_id:
+        raise Untrusted("The ID token was made for another client.")
+    if not isinstance(claims["sub"], str) or not 0 < len(claims["sub"]) <= 255:
+        raise Untrusted("The ID token names nobody.")
+    return dict(claims)
+
+
+def strong(claims: Mapping[str, Any]) -> bool:
+    """Whether the provider asked for a second factor itself (RFC 8176)."""
+    methods = claims.get("amr")
+    return isinstance(methods, list) and not _STRONG.isdisjoint(str(one) for one in methods)
+
+
+def _unavailable(why: str) -> Unavailable:
+    return Unavailable(
+        "provider_unavailable", f"The OpenID provider cannot be used: {why}", {"retry_after": 5}
+    )
+
+
+def _ask(provider: Provider, method: str, url: str, **options: Any) -> tuple[int, dict[str, Any]]:
+    """Status and JSON of an answer. No redirects, five seconds, a bounded size."""
+    if urlsplit(url).scheme != "https" and not provider.plain_allowed:
+        raise _unavailable("Its address is not https.")
+    received = bytearray()
+    try:
+        with (
+            httpx.Client(timeout=_SECONDS, follow_redirects=False) as client,
+            client.stream(method, url, **options) as answer,
+        ):
+            for chunk in answer.iter_bytes():
+                received += chunk
+                if len(received) > _MOST_BYTES:
+                    raise _unavailable("It answers too much.")
+        found = codec.loads(bytes(received))
+    except (httpx.HTTPError, ValueError) as error:
+        raise _unavailable(f"{type(error).__name__}.") from error
+    if answer.status_code >= 500 or not isinstance(found, dict):
+        raise _unavailable(f"It answers {answer.status_code}.")
+    return answer.status_code, found

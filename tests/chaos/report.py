@@ -1,0 +1,62 @@
+"""The numbers of the last runs, and the table that is made of them in docs/reliability.md.
+
+python -m tests.chaos.report
+"""
+
+import json
+import os
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parent.parent.parent
+BOOK = ROOT / "var" / "chaos" / "results.json"
+PAGE = ROOT / "docs" / "reliability.md"
+BEGIN, END = "<!-- chaos: begin -->", "<!-- chaos: end -->"
+
+
+def note(test: str, name: str, numbers: dict[str, Any]) -> None:
+    """Keep the numbers of a test in place of those of its last run, and show them."""
+    line = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in numbers.items())
+    sys.stderr.write(f"\n  {test} {line}\n")
+    BOOK.parent.mkdir(parents=True, exist_ok=True)
+    book = json.loads(BOOK.read_text()) if BOOK.exists() else {}
+    book[f"{test} {name}"] = {"at": datetime.now(UTC).strftime("%Y-%m-%d"), "numbers": numbers}
+    BOOK.write_text(json.dumps(book, indent=2, ensure_ascii=False, sort_keys=True))
+
+
+def table(book: dict[str, Any]) -> str:
+    """The summary as Markdown, one row a test, in the order of their numbers."""
+    rows = ["| test | on | what was counted |", "|---|---|---|"]
+    for key in sorted(book, key=_position):
+        test, name = key.split(" ", 1)
+        numbers = ", ".join(
+            f"{_shown(value)} {label.replace('_', ' ')}"
+            for label, value in book[key]["numbers"].items()
+        )
+        rows.append(f"| {test} `{name.removeprefix('test_')}` | {book[key]['at']} | {numbers} |")
+    return "\n".join(rows)
+
+
+def _position(key: str) -> tuple[int, str]:
+    number = key.split(" ", 1)[0].lstrip("T")
+    return (int(number) if number.isdigit() else 99, key)
+
+
+def _shown(value: Any) -> str:
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def write() -> None:
+    """Put the table between its two marks in the page."""
+    text = PAGE.read_text(encoding="utf-8")
+    before, _, rest = text.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    machine = f"Written by `make chaos` on {os.cpu_count()} cores."
+    new = f"{before}{BEGIN}\n{machine}\n\n{table(json.loads(BOOK.read_text()))}\n{END}{after}"
+    PAGE.write_text(new, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    write()

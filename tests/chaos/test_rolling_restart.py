@@ -1,0 +1,72 @@
+"""T3: processes are told to end one after another under load, as in an upgrade; nobody notices."""
+
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from crmkit.local.stack import LocalStack
+from crmkit.testing import eventually
+from tests.chaos import faults
+from tests.chaos.checker import Checker, Erp, converge
+from tests.chaos.driving import Load, some_customers, token_of
+from tests.chaos.faults import Ctl
+from tests.talking import Api
+
+# Not the gateway: with one of it there is nobody else to connect to meanwhile.
+ROLLED = ("customers", "sales", "service_desk", "marketing", "notifications", "relay", "sender")
+# 409 says that the first ask of the same key is still under way, after a 503 for its deadline.
+HONEST = {200, 201, 409, 503}
+
+
+@pytest.mark.parametrize("rounds", [1, pytest.param(20, marks=pytest.mark.chaos)])
+def test_a_rolling_restart_fails_and_doubles_nothing(
+    rounds: int,
+    rapport: LocalStack,
+    client: Api,
+    checker: Checker,
+    ctl: Ctl,
+    note: Callable[..., None],
+) -> None:
+    customers = some_customers(client, 20, checker.databases)
+    load = Load(
+        rapport.base_url, token_of(client), customers, f"rolling {rounds}", seconds=0, pause=0.05
+    )
+    over = threading.Event()
+    before = ctl.redelivered()
+    worker = threading.Thread(
+        target=load.run, kwargs={"clients": 4, "more": lambda: not over.is_set()}, daemon=True
+    )
+    with Erp(rapport.addresses()["amqp_url"]) as erp:
+        worker.start()
+        for _ in range(rounds):
+            for name in ROLLED:
+                restart(rapport, name)
+        over.set()
+        worker.join(60)
+        findings = converge(
+            lambda: checker.orders(load.marker, load.wins, erp),
+            seconds=60,
+            since=load.last_answer_at,
+        )
+    note(
+        "T3",
+        orders=len(load.wins),
+        restarts=rounds * len(ROLLED),
+        **findings.numbers(),
+        redelivered=ctl.redelivered() - before,
+        slowest_ms=round(load.slowest * 1000),
+        answers=load.answered,
+    )
+    assert not load.failures
+    assert set(load.answers) <= HONEST, load.answered
+    assert findings.clean, str(findings)
+    assert checker.orders_counted(customers) == len(load.wins)
+
+
+def restart(stack: LocalStack, name: str) -> None:
+    """SIGTERM; returns when the successor is ready."""
+    pid = stack.process(name).pid
+    faults.term(stack, name)
+    eventually(lambda: stack.process(name).pid not in (None, pid), seconds=40)
+    stack.wait_ready(name, 30)
