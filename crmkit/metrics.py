@@ -1,5 +1,7 @@
 """Prometheus metrics every process has, and the page that shows them."""
 
+from collections.abc import Callable
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from crmkit.errors import CrmError
@@ -66,9 +68,12 @@ def relayed(owner: str, count: int) -> None:
     _relayed.labels(owner).inc(count)
 
 
-def oldest_waiting(owner: str, seconds: float) -> None:
-    """Say how long the oldest unsent event has waited."""
-    _oldest.labels(owner).set(seconds)
+def oldest_waiting(owner: str, seconds: Callable[[], float]) -> None:
+    """Have the age of the oldest unsent event asked for whenever metrics are read.
+
+    A relay that hangs could not tell that it does; so its metric grows by itself.
+    """
+    _oldest.labels(owner).set_function(seconds)
 
 
 def page() -> bytes:

@@ -10,6 +10,7 @@ import logging
 import signal
 import time
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -157,6 +158,11 @@ class Relay:
         self._events: dict[str, type[Event]] = {e.type: e for e in catalog.events(owner)}
         self.stopping = False
         self.trouble: str | None = f"the relay of {owner} has not started"
+        self._oldest: datetime | None = None
+        metrics.oldest_waiting(owner, self._oldest_seconds)
+
+    def _oldest_seconds(self) -> float:
+        return (now() - self._oldest).total_seconds() if self._oldest else 0.0
 
     async def run(self) -> None:
         """Relay until told to stop; begins again after any trouble."""
@@ -219,11 +225,10 @@ class Relay:
         """Send one batch; how many rows it had."""
         cursor = await database.execute(_WAITING, (BATCH,))
         rows = await cursor.fetchall()
+        self._oldest = rows[0]["created_at"] if rows else None
         if not rows:
-            metrics.oldest_waiting(self._owner, 0)
             return 0
         began = time.monotonic()
-        metrics.oldest_waiting(self._owner, (now() - rows[0]["created_at"]).total_seconds())
         sendable = [row for row in rows if row["type"] in self._events]
         strange = [row["id"] for row in rows if row["type"] not in self._events]
         if strange:
@@ -236,6 +241,7 @@ class Relay:
         )
         if refused:
             await database.execute(_POSTPONE, ("refused by the broker", list(refused)))
+        self._oldest = None
         metrics.relayed(self._owner, len(taken))
         log.debug("Relayed.", extra={"count": len(taken), "seconds": time.monotonic() - began})
         return len(rows)
