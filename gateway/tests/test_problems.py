@@ -127,3 +127,12 @@ class TestPage:
 
     def test_lets_no_markup_in(self):
         assert b"<script>" not in problems.page("<script>", "en", "n")
+
+
+class TestPointers:
+    @pytest.mark.parametrize(
+        ("field", "pointer"),
+        [("_", ""), ("name.family", "/name/family"), ("a~b", "/a~0b"), ("a/b", "/a~1b")],
+    )
+    def test_are_those_of_rfc_6901(self, field: str, pointer: str):
+        assert problems.pointers({field: ["No."]}) == [{"pointer": pointer, "detail": "No."}]

@@ -186,11 +186,12 @@ def _colleague(session: Session, identity: UUID) -> Colleague:
 
 
 def _rename(customer: Customer, name: dict[str, Any]) -> None:
-    shown = names.display_name(customer.kind, name)
-    if not shown:
+    try:
+        shown = names.display_name(customer.kind, name)
+    except ValueError:
         raise Invalid(
             "invalid", "Some fields need attention.", {"name": ["Give family and given, or full."]}
-        )
+        ) from None
     customer.name, customer.display_name = name, shown
 
 

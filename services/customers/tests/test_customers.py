@@ -55,6 +55,11 @@ class TestRegister:
             register(session, contact_points=[{"kind": "phone", "value": "12"}])
         assert list(refusal.value.details) == ["contact_points.0.value"]
 
+    def test_refuses_a_name_that_is_empty(self, session: Session) -> None:
+        with pytest.raises(Invalid) as refusal:
+            register(session, name={})
+        assert list(refusal.value.details) == ["name"]
+
     def test_belongs_to_who_registers(self, session: Session) -> None:
         rep = staff("own", "/hq/seoul/")
         act_as(session, rep)
