@@ -125,7 +125,11 @@ class Client:
             return
         headers = properties.headers or {}
         if "crm-error" in headers:
-            future.set_exception(from_wire(codec.loads(body)))
+            # An exception here would end the link for everybody.
+            try:
+                future.set_exception(from_wire(codec.loads(body)))
+            except (ValueError, AttributeError):
+                future.set_exception(_unavailable("bus", "brought an answer that is none"))
         else:
             replayed = "crm-replayed" in headers
             future.set_result(Encoded(body, headers.get("crm-version"), replayed))

@@ -52,10 +52,25 @@ class Batch:
             self.arrived.set()
             return
         self.position = position + 1
-        event = codec.loads(body)
-        if self.wanted.fits(event):
-            self.items.append(event)
         self.arrived.set()
+        event = _event(body)
+        if event is None:
+            # Whoever may publish may publish nonsense; it stays in the stream and is passed over.
+            log.warning("No event at a position of the feed.", extra={"position": position})
+        elif self.wanted.fits(event):
+            self.items.append(event)
+
+
+def _event(body: bytes) -> dict[str, Any] | None:
+    """The event in a message; None when it is none."""
+    try:
+        event = codec.loads(body)
+    except ValueError:
+        return None
+    if not isinstance(event, dict):
+        return None
+    named = isinstance(event.get("type"), str) and isinstance(event.get("subject"), str)
+    return event if named and isinstance(event.get("data"), dict) else None
 
 
 async def read_events(resources: Resources, call: Call) -> Encoded:

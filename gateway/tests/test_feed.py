@@ -56,10 +56,19 @@ class TestMasked:
 
 
 def body(number: int, kind: str = "crm.sales.order.submitted.v1") -> bytes:
-    return codec.dumps({"id": number, "type": kind, "subject": "order/1"})
+    return codec.dumps({"id": number, "type": kind, "subject": "order/1", "data": {}})
 
 
 class TestBatch:
+    @pytest.mark.parametrize(
+        "nonsense", [b"", b"{", b"[]", b"5", b"{}", b'{"type": null, "subject": 5, "data": []}']
+    )
+    def test_passes_over_what_is_no_event(self, nonsense: bytes):
+        batch = Batch(events.Wanted(("*",)), limit=10, start=0, position=0)
+        batch.take(0, nonsense)
+        batch.take(1, body(1))
+        assert ([one["id"] for one in batch.items], batch.position) == ([1], 2)
+
     def test_skips_what_lies_before_the_cursor(self):
         batch = Batch(events.Wanted(), limit=10, start=5, position=5)
         for position in range(3, 8):
