@@ -34,7 +34,7 @@ check: setup-dev ## Format, lint, types, imports, and the tests that need no ser
 bench: setup-dev ## Measure what docs/performance.md promises (ONLY=B3, ARGS=--quick)
 	@$(PY) -m bench $(if $(ONLY),--only $(ONLY)) $(ARGS)
 
-chaos: setup-dev ## Break everything under load; write what was lost to docs/reliability.md (an hour)
+chaos: setup-dev ## Break everything under load; write what was lost to docs/reliability.md
 	@$(PY) -m pytest tests/chaos -m "" -s $(ARGS); code=$$?; $(PY) -m tests.chaos.report; exit $$code
 
 migrate: setup ## Bring the running stack's databases up to date

@@ -37,6 +37,7 @@ class BusConsumer(QueueConsumer):  # type: ignore[misc]
         super().__init__()
         self.busy = 0
         self._live: Connection | None = None
+        self._refusal = ""
 
     @property
     def attached(self) -> bool:
@@ -76,6 +77,16 @@ class BusConsumer(QueueConsumer):  # type: ignore[misc]
             consumer.qos(prefetch_count=provider.prefetch)
             self._consumers[provider] = consumer
         return list(self._consumers.values())
+
+    def consume(self, *arguments: Any, **options: Any) -> Iterator[Any]:
+        """As kombu does, but say once what the broker refuses; kombu tries again every second."""
+        try:
+            yield from super().consume(*arguments, **options)
+        except self.connection.channel_errors as refusal:
+            if str(refusal) != self._refusal:
+                self._refusal = str(refusal)
+                log.error("The broker refuses what we need.", extra={"cause": self._refusal})
+            raise
 
     def on_consume_ready(self, connection: Any, channel: Any, consumers: Any, **_: Any) -> None:
         self._live = connection

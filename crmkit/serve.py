@@ -25,12 +25,14 @@ from sqlalchemy import text
 from crmkit import catalog, entrypoints, green, health, logs
 from crmkit.context import Context
 from crmkit.db import Database, purge
+from crmkit.errors import Unavailable
 from crmkit.settings import from_environment
 
 log = logging.getLogger(__name__)
 
 WORKERS = 10
 _LONGEST_DRAIN_SECONDS = 25
+_DATABASE_SECONDS = 20
 
 
 def main(service: str) -> None:
@@ -41,6 +43,7 @@ def main(service: str) -> None:
     workers = settings.number("WORKERS", WORKERS)
     green.install()
     database = Database(settings.database_url(service), pool_size=workers + 3, name=service)
+    _await_database(database)
     _prove_cooperation(database)
     runner = ServiceRunner(
         {
@@ -72,6 +75,20 @@ def _stop_on_signal(runner: Any) -> None:
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
+
+
+def _await_database(database: Database) -> None:
+    """Return when the database answers; the end, with one line that says why, if it never does."""
+    give_up = time.monotonic() + _DATABASE_SECONDS
+    while True:
+        try:
+            return database.ping()
+        except Unavailable as error:
+            cause = getattr(error.__cause__, "orig", None) or error
+            why = str(cause).strip().splitlines()[0]
+            if time.monotonic() > give_up or "authentication" in why:
+                raise SystemExit(f"The database does not answer: {why}") from None
+        time.sleep(0.5)
 
 
 def _prove_cooperation(database: Database) -> None:

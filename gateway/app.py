@@ -62,6 +62,7 @@ class Request:
     proxies: frozenset[str]
     route: Route | None = None
     principal: Principal | None = None
+    read: bool = False
     extra: list[Header] = field(default_factory=list)
 
     @property
@@ -90,6 +91,7 @@ class Request:
                     more = message.get("more_body", False)
         except TimeoutError:
             raise Problem(408, "body_timeout") from None
+        self.read = True
         return bytes(received)
 
 
@@ -269,6 +271,10 @@ class Gateway:
         body = problem.body(language=language, instance=request.path, request_id=request.id)
         answer = Answer(problem.status, body, [(b"content-type", problems.MEDIA_TYPE)])
         answer.add("content-language", language)
+        if request.method not in _READING and not request.read:
+            # The server ends a connection whose request was not read to its end; a client that is
+            # not told would send its next request into it.
+            answer.add("connection", "close")
         named = {name for name, _ in request.extra}
         for name, value in problem.headers.items():
             if name.encode() not in named:

@@ -22,20 +22,36 @@ def note(test: str, name: str, numbers: dict[str, Any]) -> None:
     sys.stderr.write(f"\n  {test} {line}\n")
     BOOK.parent.mkdir(parents=True, exist_ok=True)
     book = json.loads(BOOK.read_text()) if BOOK.exists() else {}
-    book[f"{test} {name}"] = {"at": datetime.now(UTC).strftime("%Y-%m-%d"), "numbers": numbers}
-    BOOK.write_text(json.dumps(book, indent=2, ensure_ascii=False, sort_keys=True))
+    day = datetime.now(UTC).strftime("%Y-%m-%d")
+    # Numbers are noted before they are judged; until then they are those of a failure.
+    book[f"{test} {name}"] = {"at": day, "passed": False, "numbers": numbers}
+    BOOK.write_text(json.dumps(book, indent=2, ensure_ascii=False))
+
+
+def passed(name: str) -> None:
+    """Note that the test whose numbers were kept has found nothing wrong with them."""
+    book = json.loads(BOOK.read_text()) if BOOK.exists() else {}
+    for key, entry in book.items():
+        if key.split(" ", 1)[1] == name:
+            entry["passed"] = True
+    if book:
+        BOOK.write_text(json.dumps(book, indent=2, ensure_ascii=False))
 
 
 def table(book: dict[str, Any]) -> str:
     """The summary as Markdown, one row a test, in the order of their numbers."""
-    rows = ["| test | on | what was counted |", "|---|---|---|"]
+    rows = ["| test | on | result | what was counted |", "|---|---|---|---|"]
     for key in sorted(book, key=_position):
         test, name = key.split(" ", 1)
+        entry = book[key]
         numbers = ", ".join(
-            f"{_shown(value)} {label.replace('_', ' ')}"
-            for label, value in book[key]["numbers"].items()
+            f"{label.replace('_', ' ')} {_shown(value)}"
+            for label, value in entry["numbers"].items()
         )
-        rows.append(f"| {test} `{name.removeprefix('test_')}` | {book[key]['at']} | {numbers} |")
+        result = "passed" if entry["passed"] else "**failed**"
+        rows.append(
+            f"| {test} `{name.removeprefix('test_')}` | {entry['at']} | {result} | {numbers} |"
+        )
     return "\n".join(rows)
 
 
@@ -53,7 +69,7 @@ def write() -> None:
     text = PAGE.read_text(encoding="utf-8")
     before, _, rest = text.partition(BEGIN)
     _, _, after = rest.partition(END)
-    machine = f"Written by `make chaos` on {os.cpu_count()} cores."
+    machine = f"Written by the harness on {os.cpu_count()} cores."
     new = f"{before}{BEGIN}\n{machine}\n\n{table(json.loads(BOOK.read_text()))}\n{END}{after}"
     PAGE.write_text(new, encoding="utf-8")
 

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import pytest
 
 from crmkit.local.stack import LocalStack
+from crmkit.testing import eventually
 from tests.chaos.checker import Checker, Databases, Erp, converge
 from tests.chaos.driving import Answer, Driver, Load, some_customers, token_of
 from tests.chaos.faults import DATABASE, Ctl, everything_ready
@@ -182,6 +183,8 @@ def test_the_view_of_a_customer_does_without_a_service(
     finally:
         rapport.start_process(service)
     everything_ready(rapport)
+    # The breaker of the gateway lets a probe through after two seconds.
+    eventually(lambda: "degraded" not in driver.ask("GET", path).headers)
     degraded = [set(answer.headers.get("degraded", "").split(", ")) for answer in answers]
     seconds = sorted(answer.seconds for answer in answers)
     note(

@@ -175,9 +175,8 @@ class TestBroker:
 
 def told(outcome: Outcome) -> list[str]:
     """The lines of its log, without eventlet's announcement of its own retirement."""
-    text = re.sub(
-        r"\S+EventletDeprecationWarning:.*?import eventlet\n", "", outcome.log, flags=re.S
-    )
+    notice = r"[^\n]*EventletDeprecationWarning:.*?\n\s+import eventlet\n"
+    text = re.sub(notice, "", outcome.log, flags=re.DOTALL)
     return text.strip().splitlines()
 
 

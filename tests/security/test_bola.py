@@ -29,6 +29,8 @@ EVERYBODYS = frozenset(("staff_id", "team_id"))
 NOWHERE = "0199c1f2-7c1e-7d1a-9d0e-6f0f8f7b2aff"
 
 
+_COMPANY = {"/v1/staff", "/v1/teams"}
+"""Lists that everybody who may sees whole."""
 _TOKENS = ("", "Bearer", "Bearer cra_forged", "Bearer crm_forged", "Basic YWRtaW46YWRtaW4=")
 
 
@@ -97,34 +99,38 @@ class TestSomebodyElsesRecord:
                     answer = person.try_row(row, at(row, records.ids), world.body(row, records))
                     refused(answer, 404)
 
-    def test_looks_like_one_that_nobody_has(self, row: Route, world: World) -> None:
+
+class TestAbsence:
+    def test_a_hidden_record_looks_like_one_that_nobody_has(self, world: World) -> None:
         person = world.people["stranger"]
-        if person.may(row) in {None, "all"} or row.parameters[0] not in world.own.ids:
-            pytest.skip("Nothing is hidden from them here.")
-        body = world.body(row, world.own)
-        hidden = person.try_row(row, at(row, world.own.ids), body).json()
-        absent = person.try_row(row, at(row, {}), body).json()
-        for different in ("request_id", "instance"):
-            hidden.pop(different)
-            absent.pop(different)
-        assert hidden == absent
+        rows = [row for row in ADDRESSED if row.parameters[0] in world.own.ids]
+        rows = [row for row in rows if person.may(row) not in {None, "all"}]
+        assert len(rows) > 10
+        for row in rows:
+            body = world.body(row, world.own)
+            hidden = person.try_row(row, at(row, world.own.ids), body).json()
+            absent = person.try_row(row, at(row, {}), body).json()
+            for different in ("request_id", "instance"):
+                hidden.pop(different)
+                absent.pop(different)
+            assert hidden == absent, named(row)
 
 
 class TestLists:
-    @pytest.mark.parametrize("path", sorted(set(COLLECTIONS) - {"/v1/staff", "/v1/teams"}))
-    def test_hold_what_one_may_see_and_nothing_else(self, path: str, world: World) -> None:
-        parameter = COLLECTIONS[path]
-        row = next((r for r in GUARDED if r.method == "GET" and r.path == path), None)
-        if row is None or parameter not in world.own.ids:
-            pytest.skip("No list of records with an owner.")
-        for person in world.people.values():
-            scope = person.may(row)
-            if scope is None:
-                continue
-            listed = {one["id"] for one in _all(person, path)}
-            for records in (world.own, world.foreign):
-                expected = _seen(person, row, records, parameter)
-                assert (records.ids[parameter] in listed) == expected, (person.name, path)
+    def test_hold_what_one_may_see_and_nothing_else(self, world: World) -> None:
+        rows = {row.path: row for row in GUARDED if row.method == "GET"}
+        lists = {path: at for path, at in COLLECTIONS.items() if at in world.own.ids}
+        lists = {path: at for path, at in lists.items() if path in rows and path not in _COMPANY}
+        assert len(lists) > 5
+        for path, parameter in lists.items():
+            row = rows[path]
+            for person in world.people.values():
+                if person.may(row) is None:
+                    continue
+                listed = {one["id"] for one in _all(person, path)}
+                for records in (world.own, world.foreign):
+                    expected = _seen(person, row, records, parameter)
+                    assert (records.ids[parameter] in listed) == expected, (person.name, path)
 
     @pytest.mark.parametrize(
         "path", ["/v1/opportunities", "/v1/orders", "/v1/tasks", "/v1/tickets", "/v1/feedback"]
@@ -183,15 +189,17 @@ class TestNestedIds:
 class TestOnesOwnRecord:
     """The other half: that nothing above passes only because everything is refused."""
 
-    @pytest.mark.parametrize("row", [r for r in ADDRESSED if r.method == "GET"], ids=named)
-    def test_is_read_by_all_who_may(self, row: Route, world: World) -> None:
+    def test_is_read_by_all_who_may(self, world: World) -> None:
         ids = world.own.ids | {"campaign_id": world.campaign}
-        if any(parameter not in ids for parameter in row.parameters):
-            pytest.skip("Nobody's record.")
-        for person in world.people.values():
-            scope = person.may(row)
-            if scope == "all" or (scope is not None and visible(person, row, world.own)):
-                assert person.try_row(row, at(row, ids), None).status_code == 200, person.name
+        rows = [row for row in ADDRESSED if row.method == "GET"]
+        rows = [row for row in rows if all(parameter in ids for parameter in row.parameters)]
+        assert len(rows) > 5
+        for row in rows:
+            for person in world.people.values():
+                scope = person.may(row)
+                if scope == "all" or (scope is not None and visible(person, row, world.own)):
+                    answer = person.try_row(row, at(row, ids), None)
+                    assert answer.status_code == 200, (person.name, named(row))
 
     @pytest.mark.parametrize(
         "command", ["update_customer", "record_consent", "create_opportunity", "create_task"]
