@@ -1,6 +1,7 @@
 """The demo company's customers, written as ``register`` would have, but in bulk."""
 
 from collections.abc import Callable, Iterator
+from itertools import islice
 from types import ModuleType
 from typing import Any
 
@@ -20,6 +21,7 @@ _CONSENT = (
     " recorded_at) from stdin"
 )
 _ORDERS = {"first_buyer": 1, "repeat": 3, "loyal": 6, "dormant": 2, "lost": 1}
+_AT_ONCE = 2000
 _PROOF = "Agreed on the paper form kept in the demo archive."
 
 
@@ -36,16 +38,16 @@ def seed(
     ) as copy:
         for person in demo.STAFF:
             copy.write_row((person.id, person.name, person.team_path, True, 1))
-    with cursor.copy(_CUSTOMER) as copy:
-        for number, customer in enumerate(demo.customers(count), 1):
-            copy.write_row(_row(customer))
-            if number % 1000 == 0:
-                report(1000)
-    report(count % 1000)
-    with cursor.copy(_CONSENT) as copy:
-        for customer in demo.customers(count):
-            for row in _ledger(customer):
-                copy.write_row(row)
+    everybody = demo.customers(count)
+    while some := list(islice(everybody, _AT_ONCE)):
+        with cursor.copy(_CUSTOMER) as copy:
+            for customer in some:
+                copy.write_row(_row(customer))
+        with cursor.copy(_CONSENT) as copy:
+            for customer in some:
+                for row in _ledger(customer):
+                    copy.write_row(row)
+        report(len(some))
 
 
 def _row(customer: Any) -> tuple[Any, ...]:
@@ -80,9 +82,15 @@ def _row(customer: Any) -> tuple[Any, ...]:
         codec.dumps(_consents(customer)).decode(),
         customer.lifecycle,
         _ORDERS.get(customer.lifecycle, 0),
-        names.search_keys(*found_by),
+        _array(names.search_keys(*found_by)),
         names.search_text(*found_by),
     )
+
+
+def _array(words: list[str]) -> str:
+    """The words as PostgreSQL reads an array, since a list goes through psycopg word by word."""
+    quoted = (word.replace("\\", "\\\\").replace('"', '\\"') for word in words)
+    return '{"' + '","'.join(quoted) + '"}' if words else "{}"
 
 
 def _name(customer: Any) -> dict[str, str]:
