@@ -94,7 +94,7 @@ def _fill(
         connection.execute(index)
     connection.commit()
     connection.autocommit = True
-    connection.execute("vacuum analyze")
+    connection.execute("analyze")
 
 
 def _without_indexes(connection: "psycopg.Connection[Any]") -> list[LiteralString]:

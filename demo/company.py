@@ -583,9 +583,12 @@ def customer(n: int) -> DemoCustomer:
     )
 
 
-def deal(n: int) -> DemoDeal:
-    """The deal of the n-th customer; one who bought has won it, one who is lost has lost it."""
-    buyer = customer(n)
+def deal(n: int, buyer: DemoCustomer | None = None) -> DemoDeal:
+    """The deal of the n-th customer; one who bought has won it, one who is lost has lost it.
+
+    Whoever has that customer at hand saves making it again.
+    """
+    buyer = buyer or customer(n)
     draws = _draws(_KINDS_OF_ID["deal"], n)
     market = _MARKETS[buyer.language]
     stage = _pick(_STAGES_BY_LIFECYCLE[buyer.lifecycle], draws[0])
@@ -614,9 +617,12 @@ def deal(n: int) -> DemoDeal:
     )
 
 
-def ticket(n: int) -> DemoTicket:
-    """The ticket of the n-th customer, in the customer's language, with an agent of its team."""
-    asker = customer(n)
+def ticket(n: int, asker: DemoCustomer | None = None) -> DemoTicket:
+    """The ticket of the n-th customer, in the customer's language, with an agent of its team.
+
+    Whoever has that customer at hand saves making it again.
+    """
+    asker = asker or customer(n)
     draws = _draws(_KINDS_OF_ID["ticket"], n)
     status = _pick(_STATUSES_IN_20, draws[0])
     resolved = status in ("resolved", "closed")

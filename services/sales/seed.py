@@ -74,9 +74,9 @@ class _Books:
     languages: dict[UUID, str]
     orders: int = field(default=0)
 
-    def sale(self, number: int) -> _Sale:
-        """The deal of the customer of that number."""
-        deal = self.demo.deal(number)
+    def sale(self, customer: Any) -> _Sale:
+        """The deal of a customer."""
+        deal = self.demo.deal(customer.number, customer)
         order = self._order(deal) if deal.stage == "won" else None
         return _Sale(deal, tuple(_steps(deal, self.demo.AS_OF)), order)
 
@@ -102,7 +102,7 @@ def seed(
     _copy(cursor, "colleague", map(_colleague, demo.STAFF))
     for start in range(0, count, _CHUNK):
         customers = list(demo.customers(min(_CHUNK, count - start), start))
-        sales = [books.sale(one.number) for one in customers if _has_deal(one.number)]
+        sales = [books.sale(one) for one in customers if _has_deal(one.number)]
         _copy(cursor, "customer", map(_customer, customers))
         _copy(cursor, "opportunity", map(_opportunity, sales))
         _copy(cursor, "stage_entry", (row for sale in sales for row in _history(sale)))

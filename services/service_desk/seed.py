@@ -94,7 +94,7 @@ class _Books:
 
     def case(self, customer: Any) -> _Case:
         """The ticket of a customer, its status bent so that the sums stay sensible."""
-        ticket = self.demo.ticket(customer.number)
+        ticket = self.demo.ticket(customer.number, customer)
         self.tickets += 1
         agent_id = ticket.assignee_id or self._agent(ticket.team_path)
         self.last[agent_id] = max(self.last.get(agent_id, ticket.opened_at), ticket.opened_at)
