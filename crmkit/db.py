@@ -15,6 +15,7 @@ from sqlalchemy import (
     Connection,
     DateTime,
     Engine,
+    Select,
     Text,
     Uuid,
     create_engine,
@@ -138,6 +139,14 @@ def fetch(
     if if_match is not None and if_match != row.version:  # type: ignore[attr-defined]
         raise errors.stale(if_match, row.version)  # type: ignore[attr-defined]
     return row
+
+
+def select_named(columns: Mapping[str, ColumnElement[Any]]) -> Select[Any]:
+    """A select of the columns under these names.
+
+    To be made once, beside the columns: building it costs as much as a small query.
+    """
+    return select(*(column.label(name) for name, column in columns.items()))
 
 
 def one(session: Session, query: Any, noun: str) -> dict[str, Any]:

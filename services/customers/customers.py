@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from contracts import customers as contract
 from crmkit import copies
 from crmkit.clock import now
-from crmkit.db import actor, fetch, missing, one, visible
+from crmkit.db import actor, fetch, missing, one, select_named, visible
 from crmkit.errors import Invalid
 from crmkit.ids import new_id
 from crmkit.messages import Envelope
@@ -20,7 +20,7 @@ from services.customers.models import Colleague, ConsentEntry, Customer, Lifecyc
 
 COLUMNS = {name: getattr(Customer, name) for name in contract.Customer().fields}
 LIST_COLUMNS = {name: getattr(Customer, name) for name in contract.CustomerRow().fields}
-_WHOLE = select(*(column.label(name) for name, column in COLUMNS.items()))
+_WHOLE = select_named(COLUMNS)
 _TEXTS = ("reading", "language", "country", "city", "industry", "birthday", "source", "tags")
 
 

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from crmkit.db import one
+from crmkit.db import one, select_named
 from services.marketing import rules
 from services.marketing.models import Batch
 
@@ -17,6 +17,7 @@ SUMS = {
     **{state: func.coalesce(func.sum(getattr(Batch, state)), 0) for state in rules.COUNTED},
 }
 """What a query over batches selects to have a campaign's counts."""
+_SUMMED = select_named(SUMS)
 
 
 def counts_from(sums: Mapping[str, Any]) -> dict[str, int]:
@@ -27,8 +28,7 @@ def counts_from(sums: Mapping[str, Any]) -> dict[str, int]:
 
 def counts(session: Session, campaign_id: UUID) -> dict[str, int]:
     """Recipients of the campaign by state."""
-    query = select(*(number.label(name) for name, number in SUMS.items()))
-    return counts_from(one(session, query.where(Batch.campaign_id == campaign_id), "campaign"))
+    return counts_from(one(session, _SUMMED.where(Batch.campaign_id == campaign_id), "campaign"))
 
 
 def queued(session: Session, campaign_id: UUID, *, most: int) -> Sequence[Batch]:

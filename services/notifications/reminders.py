@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from contracts import notifications as contract
 from crmkit.clock import now
-from crmkit.db import actor, fetch, missing, one, visible
+from crmkit.db import actor, fetch, missing, one, select_named, visible
 from crmkit.errors import Invalid
 from crmkit.messages import Envelope
 from crmkit.outbox import emit
@@ -23,6 +23,7 @@ from services.notifications import inbox, messages, rules, wording
 from services.notifications.models import Colleague, Reminder
 
 COLUMNS = {name: getattr(Reminder, name) for name in contract.Reminder().fields}
+_WHOLE = select_named(COLUMNS)
 TIMER = "reminder"
 
 
@@ -58,8 +59,7 @@ def create(
 
 def get(session: Session, *, reminder_id: UUID) -> dict[str, Any]:
     """One reminder; NotFound."""
-    query = select(*(column.label(name) for name, column in COLUMNS.items()))
-    mine = query.where(Reminder.id == reminder_id, visible(session, Reminder))
+    mine = _WHOLE.where(Reminder.id == reminder_id, visible(session, Reminder))
     return one(session, mine, "reminder")
 
 

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from contracts import sales as contract
 from crmkit.clock import now
-from crmkit.db import actor, fetch, one, visible
+from crmkit.db import actor, fetch, one, select_named, visible
 from crmkit.ids import new_id
 from crmkit.messages import Event
 from crmkit.outbox import emit
@@ -170,8 +170,7 @@ def lose(session: Session, *, opportunity_id: UUID, reason: str) -> dict[str, An
 
 @cache
 def _columns() -> Select[Any]:
-    named = (column.label(name) for name, column in COLUMNS.items())
-    return customers.joined(select(*named), Opportunity)
+    return customers.joined(select_named(COLUMNS), Opportunity)
 
 
 def _shown(session: Session, opportunity_id: UUID) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from contracts import sales as contract
 from contracts.shapes import time_zone_of
 from crmkit.clock import now
-from crmkit.db import actor, fetch, one, visible
+from crmkit.db import actor, fetch, one, select_named, visible
 from crmkit.errors import Conflict
 from crmkit.ids import new_id
 from crmkit.outbox import emit
@@ -160,5 +160,4 @@ def _clean(lines: list[dict[str, Any]], currency: str) -> tuple[list[dict[str, A
 
 @cache
 def _columns() -> Select[Any]:
-    named = (column.label(name) for name, column in COLUMNS.items())
-    return customers.joined(select(*named), Order)
+    return customers.joined(select_named(COLUMNS), Order)

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from contracts import sales as contract
 from contracts.service_desk import HIGHEST_SCORE
 from contracts.shapes import time_zone_of
-from crmkit.db import fetch, one, visible
+from crmkit.db import fetch, one, select_named, visible
 from crmkit.ids import new_id
 from crmkit.messages import Envelope
 from crmkit.outbox import emit
@@ -108,8 +108,7 @@ def _assign(session: Session, task: Task) -> None:
 
 @cache
 def _columns() -> Select[Any]:
-    named = (column.label(name) for name, column in COLUMNS.items())
-    return customers.joined(select(*named), Task)
+    return customers.joined(select_named(COLUMNS), Task)
 
 
 def _shown(session: Session, task_id: UUID) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from contracts import service_desk as contract
-from crmkit.db import fetch, one, visible
+from crmkit.db import fetch, one, select_named, visible
 from crmkit.ids import new_id
 from crmkit.outbox import emit
 from crmkit.pages import page
@@ -15,6 +15,7 @@ from services.service_desk import agents, rules, tickets
 from services.service_desk.models import Customer, Feedback
 
 COLUMNS = {name: getattr(Feedback, name) for name in contract.Feedback().fields}
+_WHOLE = select_named(COLUMNS)
 
 
 def record(
@@ -50,9 +51,8 @@ def record(
 
 def get(session: Session, *, feedback_id: UUID) -> dict[str, Any]:
     """One piece of feedback; NotFound."""
-    query = select(*(column.label(name) for name, column in COLUMNS.items()))
     mine = visible(session, Feedback)
-    return one(session, query.where(Feedback.id == feedback_id, mine), "feedback")
+    return one(session, _WHOLE.where(Feedback.id == feedback_id, mine), "feedback")
 
 
 def find(session: Session, **asked: Any) -> dict[str, Any]:
