@@ -116,7 +116,7 @@ def change_staff(
 ) -> dict[str, Any]:
     """Change a member of staff and announce it; what makes no difference announces nothing.
 
-    Forbidden when they may do more than the actor, or would after it.
+    Who leaves and changes otherwise, too, is announced as both. Forbidden when they may do more than the actor, or would after it.
     """
     staff = found(session, staff_id, lock=True)
     if if_match is not None and if_match != staff.version:
@@ -130,7 +130,10 @@ def change_staff(
     if was_active and not staff.active:
         left = {"staff_id": staff.id, "team_path": staff.team_path}
         emit(session, contract.StaffLeft, staff, left)
-    elif _facts(staff) != before:
+        before["active"] = False
+    # After StaffLeft: a consumer that gets this one first knows all of the news, and the other way
+    # round it would pass over these facts as older than what it knows.
+    if _facts(staff) != before:
         emit(session, contract.StaffChanged, staff, _facts(staff))
     _note_change(session, staff, noted, password="password" in changes)
     return shown(staff)

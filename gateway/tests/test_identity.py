@@ -10,6 +10,7 @@ from crmkit import testing
 from crmkit.clock import now
 from crmkit.errors import Conflict, Forbidden, Invalid, NotFound
 from crmkit.messages import load
+from crmkit.tables import outbox
 from crmkit.testing import act_as, announced
 from demo import company as demo
 from gateway import seed
@@ -156,6 +157,16 @@ class TestChangeStaff:
         ]
         assert announced(session, contract.StaffChanged) == []
         assert bearer.of_session(session, families.digest(opened.access_token)) is None
+
+    def test_says_what_else_changed_when_somebody_leaves(self, session, minjun):
+        staff.change_staff(session, staff_id=minjun["id"], active=False, name="Kim M.", capacity=1)
+        (left,) = announced(session, contract.StaffLeft)
+        (changed,) = announced(session, contract.StaffChanged)
+        assert left["staff_id"] == changed["staff_id"] == minjun["id"]
+        told = (changed["name"], changed["capacity"], changed["active"])
+        assert told == ("Kim M.", 1, False)
+        kinds = session.scalars(select(outbox.c.type).order_by(outbox.c.id)).all()[-2:]
+        assert kinds == [contract.StaffLeft.type, contract.StaffChanged.type]
 
     def test_lets_nobody_change_somebody_mightier(self, session, minjun, seoul):
         boss = staff.add_staff(
