@@ -2,20 +2,23 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
 from typing import Any
 
 import pika
 from pika.adapters.asyncio_connection import AsyncioConnection
+from pika.adapters.utils.connection_workflow import AMQPConnectorStackTimeout
 
 log = logging.getLogger(__name__)
 
-CONNECT_SECONDS = 5.0
+CONNECT_SECONDS = 3.0
+CHANNEL_SECONDS = 5.0
 
 
 async def connect(uri: str) -> "Link":
     """A link to the first broker of ``uri`` (several are parted by ``;``) that answers.
 
-    ConnectionError when none does within five seconds.
+    ConnectionError when none does; each has three seconds.
     """
     loop = asyncio.get_running_loop()
     opened: asyncio.Future[Any] = loop.create_future()
@@ -23,33 +26,54 @@ async def connect(uri: str) -> "Link":
     def done(result: Any) -> None:
         if not opened.done():
             opened.set_result(result)
+        elif isinstance(result, AsyncioConnection):
+            result.close()
 
     parameters = [_parameters(one) for one in uri.split(";")]
-    workflow = AsyncioConnection.create_connection(parameters, done, custom_ioloop=loop)
-    try:
-        result = await asyncio.wait_for(opened, CONNECT_SECONDS)
-    except TimeoutError:
-        workflow.abort()
-        raise ConnectionError("The broker did not answer in time.") from None
+    # No timeout of ours around it: to abort pika in the middle of a handshake fails an assertion of
+    # its own (1.4.4) and leaves the connection behind. It ends each attempt in time by itself.
+    AsyncioConnection.create_connection(parameters, done, custom_ioloop=loop)
+    result = await opened
     if isinstance(result, BaseException):
-        raise ConnectionError(f"The broker refused: {result!r}.")
+        raise ConnectionError(_told(result))
     return Link(result)
+
+
+def _told(failure: BaseException) -> str:
+    """Why no broker could be had. pika wraps the cause once for each of its layers."""
+    inner: BaseException | None = failure
+    while inner is not None:
+        cause, inner = inner, _wrapped(inner)
+    if isinstance(cause, AMQPConnectorStackTimeout):
+        return f"The broker took the connection and said nothing for {CONNECT_SECONDS:.0f} s."
+    return f"The broker refused: {cause!r}."
+
+
+def _wrapped(failure: BaseException) -> BaseException | None:
+    last: BaseException | None = (getattr(failure, "exceptions", None) or [None])[-1]
+    inner: BaseException | None = getattr(failure, "exception", None)
+    return last or inner
 
 
 def _parameters(uri: str) -> pika.URLParameters:
     parameters = pika.URLParameters(uri)
     parameters.heartbeat = parameters.heartbeat or 10
     parameters.blocked_connection_timeout = None
-    parameters.socket_timeout = 3
+    parameters.socket_timeout = parameters.stack_timeout = CONNECT_SECONDS
     return parameters
 
 
 class Link:
-    """One open connection. ``closed`` is done when it ends; ``blocked``: the broker is full."""
+    """One open connection. ``closed`` is done when it ends; ``blocked``: the broker is full.
+
+    The broker says that it is full only to whoever publishes, and only with the first message that
+    it does not take; ``when_blocked`` is called then.
+    """
 
     def __init__(self, connection: AsyncioConnection) -> None:
         self._connection = connection
         self.blocked = False
+        self.when_blocked: Callable[[], None] = lambda: None
         self.closed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         connection.add_on_close_callback(self._on_close)
         connection.add_on_connection_blocked_callback(self._on_blocked)
@@ -66,6 +90,7 @@ class Link:
 
     def _on_blocked(self, *_: Any) -> None:
         self.blocked = True
+        self.when_blocked()
 
     def _on_unblocked(self, *_: Any) -> None:
         self.blocked = False
@@ -90,11 +115,18 @@ class Link:
                 self.close(repr(reason))
 
         def on_open(channel: Any) -> None:
+            if opened.done():
+                channel.close()  # It came too late; nobody waits any more.
+                return
             channel.add_on_close_callback(on_close)
             opened.set_result(channel)
 
         self._connection.channel(on_open_callback=on_open)
-        return await asyncio.wait_for(opened, CONNECT_SECONDS)
+        try:
+            return await asyncio.wait_for(opened, CHANNEL_SECONDS)
+        except TimeoutError:
+            silent = f"The broker opened no channel in {CHANNEL_SECONDS:.0f} s."
+            raise ConnectionError(silent) from None
 
     def close(self, reason: str = "closed by us") -> None:
         """Close politely if it still can be."""

@@ -5,6 +5,7 @@ import itertools
 import logging
 import time
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import pika
@@ -61,6 +62,17 @@ class Breaker:
             self.open_until = time.monotonic() + OPEN_SECONDS
 
 
+class _Lost(Unavailable):
+    """The bus failed while an answer was awaited; says nothing of the service."""
+
+
+def _shows_answering(error: Exception) -> bool | None:
+    """Whether a call that ended so shows a service that answers; None when it shows neither."""
+    if isinstance(error, _Lost):
+        return None
+    return not (isinstance(error, Unavailable) and "service" in error.details)
+
+
 def _unavailable(service: str, why: str) -> Unavailable:
     return Unavailable(
         "service_unavailable",
@@ -106,17 +118,20 @@ class Client:
             channel.basic_consume(_REPLY_TO, self._on_reply, auto_ack=True)
             channel.add_on_return_callback(self._on_return)
             self._link, self._channel = link, channel
+            link.when_blocked = partial(self._fail_pending, "became full")
             reason = await link.closed
             log.warning("The link to the broker ended.", extra={"cause": reason})
         finally:
             self._link = self._channel = None
-            self._fail_pending()
+            self._fail_pending("was lost")
             link.close()
 
-    def _fail_pending(self) -> None:
+    def _fail_pending(self, why: str) -> None:
+        """Answer all that wait. What they asked for may have been done: asked again, it is told."""
         for future in self._pending.values():
             if not future.done():
-                future.set_exception(_unavailable("bus", "was lost while waiting for the answer"))
+                sentence = f"The bus {why} while the answer was awaited."
+                future.set_exception(_Lost("bus_unavailable", sentence, {"retry_after": 1}))
         self._pending.clear()
 
     def _on_reply(self, _: Any, __: Any, properties: Any, body: bytes) -> None:
@@ -184,7 +199,7 @@ class Client:
             answered = False
             raise _unavailable(command.owner, "did not answer in time") from None
         except Exception as error:
-            answered = not (isinstance(error, Unavailable) and "service" in error.details)
+            answered = _shows_answering(error)
             raise
         finally:
             self._pending.pop(number, None)
