@@ -366,7 +366,7 @@ def application(settings: Settings, table: Table) -> Router:
             asyncio.create_task(_clean_now_and_then(resources), name="cleaning"),
         ]
         # Made before the first login, which would otherwise take longer and tell who exists.
-        await resources.in_thread(passwords.nobodys)
+        await asyncio.to_thread(passwords.nobodys)
         try:
             yield
         finally:
@@ -387,8 +387,9 @@ async def _clean_now_and_then(resources: Resources) -> None:
     while True:
         await asyncio.sleep(CLEANING_SECONDS)
         try:
-            await resources.in_thread(purge, resources.database)
-            await resources.in_thread(resources.database.within(Context()).run, _clean)
+            # Not among the requests' threads, which have little time.
+            await asyncio.to_thread(purge, resources.database)
+            await asyncio.to_thread(resources.database.within(Context()).run, _clean)
         except Exception:
             log.exception("Old rows could not be deleted.")
 

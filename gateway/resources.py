@@ -1,18 +1,21 @@
 """What a worker holds from its start to its end: the bus, the database, the settings."""
 
+import asyncio
+import contextvars
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
 
-import anyio
-import anyio.to_thread
-
 from crmkit.client import Client
 from crmkit.db import Database
+from crmkit.errors import Unavailable
 from crmkit.settings import Settings
 
 THREADS = 10
+# A look-up of the token, then a call of five seconds at most: an answer within ten.
+THREAD_SECONDS = 4.0
 Result = TypeVar("Result")
 
 
@@ -24,8 +27,18 @@ class Resources:
     client: Client
     database: Database
     readers: int = 0
-    _threads: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(THREADS))
+    _threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(THREADS))
 
     async def in_thread(self, work: Callable[..., Result], *args: Any, **kwargs: Any) -> Result:
-        """The result of blocking work; at most ten at once, as many as the database pool holds."""
-        return await anyio.to_thread.run_sync(partial(work, *args, **kwargs), limiter=self._threads)
+        """The result of blocking work; at most ten at once, as many as the database pool holds.
+
+        Unavailable after four seconds: a database that went silent would be waited for without
+        end. What was begun goes on; what only waits for a thread is dropped.
+        """
+        run = partial(contextvars.copy_context().run, work, *args, **kwargs)
+        result = asyncio.get_running_loop().run_in_executor(self._threads, run)
+        done, _ = await asyncio.wait((result,), timeout=THREAD_SECONDS)
+        if not done:
+            result.cancel()
+            raise Unavailable("not_in_time", "This takes too long just now.", {"retry_after": 1})
+        return result.result()
