@@ -23,6 +23,9 @@ log = logging.getLogger(__name__)
 
 HEARTBEAT_SECONDS = 10
 REPLY_BACKLOG = 10_000
+# A stream in place of a queue would deliver, but forget whatever came while nobody listened. The
+# broker refuses this argument to a consumer of a stream; to one of a queue it changes nothing.
+_NO_STREAM = {"x-priority": 0}
 
 
 class BusConsumer(QueueConsumer):  # type: ignore[misc]
@@ -53,20 +56,24 @@ class BusConsumer(QueueConsumer):  # type: ignore[misc]
     def establish_connection(self) -> Iterator[Connection]:
         """A connection, asked for again every half second to two seconds until it is had."""
         with self.connection.clone() as connection:
+
+            def refused(error: Exception, _interval: float) -> None:
+                # kombu goes on to the next node of a cluster at once, and pauses after the last.
+                extra = {"broker": _address(connection), "cause": repr(error)}
+                log.warning("The broker cannot be reached.", extra=extra)
+
             connection.ensure_connection(
-                self.on_connection_error, interval_start=0.5, interval_step=0.5, interval_max=2
+                refused, interval_start=0.5, interval_step=0.5, interval_max=2
             )
             yield connection
 
     def run(self) -> None:
         super().run(safety_interval=0.25)
 
-    def on_connection_error(self, exc: Exception, _interval: float) -> None:
-        log.warning("The broker cannot be reached.", extra={"cause": repr(exc)})
-
     def get_consumers(self, _consumer_cls: Any, channel: Any) -> list[Consumer]:
         self._consumers = {}
         for provider in self._providers:
+            provider.queue.consumer_arguments = _NO_STREAM
             own_channel = channel.connection.channel()
             consumer = Consumer(
                 own_channel,
@@ -90,6 +97,7 @@ class BusConsumer(QueueConsumer):  # type: ignore[misc]
 
     def on_consume_ready(self, connection: Any, channel: Any, consumers: Any, **_: Any) -> None:
         self._live = connection
+        log.info("Attached to the broker.", extra={"broker": _address(connection)})
         super().on_consume_ready(connection, channel, consumers)
 
     def on_message(self, provider: Any, message: Any) -> None:
@@ -120,6 +128,10 @@ class BusConsumer(QueueConsumer):  # type: ignore[misc]
         self._cancel_consumers_if_requested()
         if not self._consumers and self.busy == 0:
             self.should_stop = True
+
+
+def _address(connection: Connection) -> str:
+    return f"{connection.hostname}:{connection.port}"
 
 
 class Replies(SharedExtension):  # type: ignore[misc]

@@ -2,6 +2,7 @@
 
 import contextlib
 import http.client
+import json
 import os
 import re
 import signal
@@ -11,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -111,6 +113,28 @@ def empty_vhost(rapport: LocalStack, ctl: Ctl) -> Iterator[Callable[[str], str]]
     ctl("delete_vhost", EMPTY)
 
 
+@pytest.fixture
+def bus_with(rapport: LocalStack, ctl: Ctl, tmp_path: Path) -> Iterator[Callable[..., str]]:
+    """The address, for marketing, of a copy of the bus in which one queue has other arguments."""
+    ours = json.loads(rapport.installation.path("rabbitmq", "definitions.json").read_text())
+
+    def address(queue: str, **arguments: Any) -> str:
+        copy = {name: ours[name] for name in ("exchanges", "queues", "bindings", "permissions")}
+        copy = json.loads(json.dumps(copy).replace('"vhost": "crm"', f'"vhost": "{EMPTY}"'))
+        for row in copy["queues"]:
+            if row["name"] == queue:
+                row["arguments"] = {f"x-{k.replace('_', '-')}": v for k, v in arguments.items()}
+        ctl("add_vhost", EMPTY)
+        file = tmp_path / "definitions.json"
+        file.write_text(json.dumps(copy))
+        file.chmod(0o644)
+        ctl("import_definitions", str(file))
+        return ctl.node.uri("marketing").rsplit("/", 1)[0] + f"/{EMPTY}"
+
+    yield address
+    ctl("delete_vhost", EMPTY)
+
+
 class TestSettings:
     @pytest.mark.parametrize(
         ("words", "missing"),
@@ -171,6 +195,27 @@ class TestBroker:
         outcome = starting.outcome("serve", "marketing", MARKETING_AMQP_URI=address)
         note("T24", unready="serve marketing", because="no permission", says=outcome.ready)
         refused(outcome, "ACCESS_REFUSED|access")
+
+    def test_a_queue_of_a_kind_that_cannot_serve_keeps_it_unready(
+        self, starting: Starting, bus_with: Callable[..., str], note: Callable[..., None]
+    ) -> None:
+        address = bus_with("rpc-marketing", queue_type="stream")
+        outcome = starting.outcome("serve", "marketing", MARKETING_AMQP_URI=address)
+        note("T24", unready="serve marketing", because="queue is a stream", says=outcome.ready)
+        refused(outcome, "rpc-marketing")
+
+    @pytest.mark.parametrize("arguments", [{"queue_type": "quorum"}, {"max_priority": 3}])
+    def test_a_queue_with_arguments_that_do_no_harm_is_served(
+        self,
+        arguments: dict[str, Any],
+        starting: Starting,
+        bus_with: Callable[..., str],
+        note: Callable[..., None],
+    ) -> None:
+        address = bus_with("rpc-marketing", **arguments)
+        outcome = starting.outcome("serve", "marketing", seconds=8, MARKETING_AMQP_URI=address)
+        note("T24", ready="serve marketing", although=str(arguments), says=outcome.ready)
+        assert outcome.was_ready, outcome.log[-2000:]
 
 
 def told(outcome: Outcome) -> list[str]:
