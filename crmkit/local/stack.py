@@ -23,6 +23,7 @@ from crmkit.local.supervisor import Plan, StartFailed, Supervisor
 ROOT = Path(__file__).resolve().parent.parent.parent
 CRM = (sys.executable, "-m", "crmkit")
 GATEWAY = "gateway"
+BROKER = "rabbitmq"
 ERP = "erp"
 FIRST_LOGIN = "admin@rapport.example"
 SMPP_SYSTEM_ID = "rapport"
@@ -60,7 +61,8 @@ class RunningProcess:
 class LocalStack:
     """One private Rapport: broker, database, inboxes and all processes of the application.
 
-    `scale` says how many of a process to run (``{"sales": 3}`` names them sales, sales-2, sales-3).
+    `scale` says how many of a process to run (``{"sales": 3}`` names them sales, sales-2, sales-3;
+    ``{"rabbitmq": 3}`` makes a cluster, with quorum queues).
     `port` is the gateway's; without one the folder remembers a free one.  `seed_customers` fills
     the database at the first start only.  `inherited` is the environment to build on: a setting
     that stands there wins over ours, and AMQP_URI or an owner's database address replaces the
@@ -89,10 +91,10 @@ class LocalStack:
         self._asked_port = port
         self._lock: InstanceLock | None = None
         self._supervisor: Supervisor | None = None
-        self._node: rabbitmq.RabbitNode | None = None
+        self._nodes: tuple[rabbitmq.RabbitNode, ...] = ()
         self._database: postgres.PostgresServer | None = None
         self.installation = Installation(var_dir)
-        unknown = set(self._scale) - {*self.services, "relay", "sender"}
+        unknown = set(self._scale) - {*self.services, "relay", "sender", GATEWAY, BROKER}
         if unknown:
             raise StartFailed(f"Cannot scale {', '.join(sorted(unknown))}: no such process.")
 
@@ -186,7 +188,27 @@ class LocalStack:
     @property
     def base_url(self) -> str:
         """The gateway's address."""
-        return f"http://{LOOPBACK}:{self.port}"
+        return self.base_urls[0]
+
+    @property
+    def base_urls(self) -> tuple[str, ...]:
+        """The addresses of all gateways, each with a port of its own, as behind any balancer.
+
+        One port for all (SO_REUSEPORT) would lose the connections that wait to be accepted by the
+        one that ends.
+        """
+        return tuple(f"http://{LOOPBACK}:{self._gateway_port(name)}" for name in self._gateways())
+
+    def _gateways(self) -> list[str]:
+        return self._numbered(GATEWAY)
+
+    def _gateway_port(self, name: str) -> int:
+        return self.port if name == GATEWAY else self.installation.port(name)
+
+    def _numbered(self, process: str) -> list[str]:
+        """The names of all processes of a kind: sales, sales-2, sales-3."""
+        further = range(2, self._scale.get(process, 1) + 1)
+        return [process, *(f"{process}-{number}" for number in further)]
 
     def addresses(self) -> dict[str, Any]:
         """What a client needs: addresses, the first login, the ERP's key."""
@@ -212,7 +234,8 @@ class LocalStack:
             "SECRET_KEY": secret("SECRET_KEY", 36),
             "LOG_LEVEL": "info",
             "ENVIRONMENT": "development",
-            "QUEUE_TYPE": "classic",
+            # Classic queues are twice as quick, and gone while the one node that has them is.
+            "QUEUE_TYPE": "quorum" if self._brokers > 1 else "classic",
             "HEALTH_HOST": LOOPBACK,
             "HOST": LOOPBACK,
             "PUBLIC_URL": self.base_url,
@@ -250,9 +273,13 @@ class LocalStack:
         return self.installation.secret("smpp", 6)
 
     def _amqp_uri(self, user: str) -> str:
-        if self._node is not None:
-            return self._node.uri(user)
-        given = urlsplit(self._inherited.get("AMQP_URI", ""))
+        if self._nodes:
+            return ";".join(node.uri(user) for node in self._nodes)
+        given = self._inherited.get("AMQP_URI", "").split(";")
+        return ";".join(self._as_user(user, address) for address in given)
+
+    def _as_user(self, user: str, amqp_uri: str) -> str:
+        given = urlsplit(amqp_uri)
         secure = given.scheme == "amqps"
         address = f"{given.hostname or LOOPBACK}:{given.port or (5671 if secure else 5672)}"
         password = self.installation.secret(f"amqp.{user}")
@@ -272,14 +299,32 @@ class LocalStack:
         if not os.access(self.installation.folder, os.W_OK):
             raise StartFailed(f"{self.installation.folder} is not writable for this user.")
 
+    @property
+    def _brokers(self) -> int:
+        return self._scale.get(BROKER, 1)
+
+    def _check_brokers(self) -> None:
+        """StartFailed when the folder was begun with another number of brokers.
+
+        Queues keep their type and a cluster its members, so neither could be had from the other.
+        """
+        begun = len(rabbitmq.begun(self.installation))
+        if begun not in (0, self._brokers):
+            raise StartFailed(
+                f"{self.installation.folder} was begun with {BROKER}={begun};"
+                " say so with --scale, or begin another folder with --var."
+            )
+
     def _plans(self) -> list[Plan]:
         if not self._inherited.get("AMQP_URI"):
             script = rabbitmq.server_script()
             if script is None:
                 self._say("  RabbitMQ is not installed yet; installing it:")
                 script = rabbitmq.install_server()
-            self._node = rabbitmq.rabbit_node(self.installation, script)
-            self._node.prepare()
+            self._check_brokers()
+            self._nodes = rabbitmq.rabbit_nodes(self.installation, script, self._brokers)
+            for node in self._nodes:
+                node.prepare()
         if not all(self._inherited.get(f"{owner.upper()}_DATABASE_URL") for owner in self.owners):
             self._database = postgres.postgres_server(self.installation, self.owners)
         self._planned = [
@@ -301,8 +346,8 @@ class LocalStack:
             after=lambda: file.chmod(0o600),
             show=False,
         )
-        gateway_uri = self._amqp_uri(GATEWAY)
-        if self._node is None:
+        if not self._nodes:
+            gateway_uri = self._amqp_uri(GATEWAY)
 
             def check() -> None:
                 if not rabbitmq.answers(gateway_uri):
@@ -310,28 +355,30 @@ class LocalStack:
 
             return [
                 generate,
-                Plan("rabbitmq", action=check, needs=("definitions",), one_shot=True, show=False),
+                Plan(BROKER, action=check, needs=("definitions",), one_shot=True, show=False),
             ]
-        node = self._node
-        return [
-            generate,
-            Plan(
-                "epmd",
-                node.epmd_command(),
-                node.epmd_environment(),
-                ready=lambda: listens(node.epmd_port),
-                rank=LAST_RANK,
-                show=False,
-            ),
-            Plan(
-                "rabbitmq",
-                node.command(),
-                node.environment(),
-                needs=("definitions", "epmd"),
-                ready=lambda: listens(node.port) and rabbitmq.answers(gateway_uri),
-                rank=LAST_RANK - 1,
-            ),
-        ]
+        first = self._nodes[0]
+        epmd = Plan(
+            "epmd",
+            first.epmd_command(),
+            first.epmd_environment(),
+            ready=lambda: listens(first.epmd_port),
+            rank=LAST_RANK,
+            show=False,
+        )
+        return [generate, epmd, *(self._broker(node) for node in self._nodes)]
+
+    @staticmethod
+    def _broker(node: rabbitmq.RabbitNode) -> Plan:
+        # Nodes of a cluster start at once: after an end, one of them waits for the others.
+        return Plan(
+            node.process,
+            node.command(),
+            node.environment(),
+            needs=("definitions", "epmd"),
+            ready=lambda: listens(node.port) and rabbitmq.answers(node.uri(GATEWAY)),
+            rank=LAST_RANK - 1,
+        )
 
     def _database_plans(self) -> list[Plan]:
         server = self._database
@@ -431,21 +478,20 @@ class LocalStack:
         }
         words |= {"relay": ("relay",), "sender": ("sender",)}
         for process, arguments in words.items():
-            for number in range(1, self._scale.get(process, 1) + 1):
-                name = process if number == 1 else f"{process}-{number}"
-                plans.append(self._worker(name, arguments, env))
-        plans.append(
-            Plan(
-                "gateway",
-                (*self._crm, "gateway"),
-                env,
-                needs=("migrate",),
-                ready=lambda: answers_ok(self.port, "/readyz"),
-                health_port=self.port,
-                rank=0,
-            )
+            plans += [self._worker(name, arguments, env) for name in self._numbered(process)]
+        return [*plans, *(self._gateway(name, env) for name in self._gateways())]
+
+    def _gateway(self, name: str, env: dict[str, str]) -> Plan:
+        port = self._gateway_port(name)
+        return Plan(
+            name,
+            (*self._crm, "gateway"),
+            env | {"PORT": str(port)},
+            needs=("migrate",),
+            ready=lambda: answers_ok(port, "/readyz"),
+            health_port=port,
+            rank=0,
         )
-        return plans
 
     def _worker(self, name: str, arguments: tuple[str, ...], env: dict[str, str]) -> Plan:
         port = self.installation.port(f"health.{name}")

@@ -47,6 +47,7 @@ def farewell(stack: LocalStack, seconds: float) -> list[str]:
     return [
         "",
         f"Rapport is ready after {seconds:.1f} s:  {run['base_url']}",
+        *(f"  another gateway:  {address}" for address in stack.base_urls[1:]),
         f"  Log in as {run['email']} with the password {run['password']}",
         "",
         "Try next:",

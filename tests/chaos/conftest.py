@@ -53,6 +53,7 @@ def rapport(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
     stack = LocalStack(
         tmp_path_factory.mktemp("chaos"),
         seed_customers=1,
+        scale={"gateway": 2},
         inherited=environment(**{faulty.FAILING: str(FAILING_PERCENT)}),
         crm=(sys.executable, "-m", "tests.chaos.faulty"),
     )

@@ -5,7 +5,7 @@ import json
 import threading
 import time
 import uuid
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -38,10 +38,16 @@ class Answer:
 
 
 class Driver:
-    """One client with one connection, much cheaper than a full HTTP library; for one thread."""
+    """One client with one connection, much cheaper than a full HTTP library; for one thread.
 
-    def __init__(self, base_url: str, token: str, timeout_seconds: float = 20.0) -> None:
-        self._address = urlsplit(base_url).netloc
+    Of several gateways it keeps to one until that one refuses a connection.
+    """
+
+    def __init__(
+        self, base_url: str | Sequence[str], token: str, timeout_seconds: float = 20.0
+    ) -> None:
+        addresses = [base_url] if isinstance(base_url, str) else base_url
+        self._addresses = deque(urlsplit(one).netloc for one in addresses)
         self._token = token
         self._timeout = timeout_seconds
         self._connection: http.client.HTTPConnection | None = None
@@ -64,7 +70,7 @@ class Driver:
         began = time.monotonic()
         try:
             if self._connection is None:
-                self._connection = http.client.HTTPConnection(self._address, timeout=self._timeout)
+                self._connection = self._connect()
             self._connection.request(method, path, content, sent)
             got = self._connection.getresponse()
             text = got.read()
@@ -75,6 +81,19 @@ class Driver:
         if got.will_close:
             self.close()
         return Answer(got.status, found, text, time.monotonic() - began)
+
+    def _connect(self) -> http.client.HTTPConnection:
+        refusal: OSError = ConnectionRefusedError("there is no gateway")
+        for _ in range(len(self._addresses)):
+            connection = http.client.HTTPConnection(self._addresses[0], timeout=self._timeout)
+            try:
+                connection.connect()
+            except ConnectionRefusedError as error:
+                refusal = error
+                self._addresses.rotate(-1)
+            else:
+                return connection
+        raise refusal
 
     def close(self) -> None:
         """Give the connection back."""
@@ -91,7 +110,7 @@ class Load:
     time.
     """
 
-    base_url: str
+    base_url: str | Sequence[str]
     token: str
     customers: Sequence[str]
     marker: str

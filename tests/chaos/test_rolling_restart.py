@@ -1,4 +1,7 @@
-"""T3: processes are told to end one after another under load, as in an upgrade; nobody notices."""
+"""T3: processes are told to end one after another under load, as in an upgrade; nobody notices.
+
+There are two gateways; a client that is refused by the one that restarts goes to the other.
+"""
 
 import threading
 from collections.abc import Callable
@@ -13,8 +16,17 @@ from tests.chaos.driving import Load, some_customers, token_of
 from tests.chaos.faults import Ctl
 from tests.talking import Api
 
-# Not the gateway: with one of it there is nobody else to connect to meanwhile.
-ROLLED = ("customers", "sales", "service_desk", "marketing", "notifications", "relay", "sender")
+ROLLED = (
+    "customers",
+    "sales",
+    "service_desk",
+    "marketing",
+    "notifications",
+    "relay",
+    "sender",
+    "gateway",
+    "gateway-2",
+)
 # 409 says that the first ask of the same key is still under way, after a 503 for its deadline.
 HONEST = {200, 201, 409, 503}
 
@@ -30,7 +42,7 @@ def test_a_rolling_restart_fails_and_doubles_nothing(
 ) -> None:
     customers = some_customers(client, 20, checker.databases)
     load = Load(
-        rapport.base_url, token_of(client), customers, f"rolling {rounds}", seconds=0, pause=0.05
+        rapport.base_urls, token_of(client), customers, f"rolling {rounds}", seconds=0, pause=0.05
     )
     over = threading.Event()
     before = ctl.redelivered()
