@@ -5,12 +5,13 @@ PORT ?= 8000
 PY = $(VENV)/bin/python
 CRM = $(PY) -m crmkit
 ARGS ?=
+CHECKED = crmkit contracts demo services gateway examples scripts
 # The addresses of the running stack, for commands that work on its databases.
 RUNNING = test -f var/environment || { echo "Nothing is running; start it first: make run" >&2; exit 1; }; \
 	set -a; . var/environment; set +a
 
 .DEFAULT_GOAL := help
-.PHONY: help run up test check bench chaos migrate revision openapi fmt clean lock setup setup-dev
+.PHONY: help run up test check sbom bench chaos migrate revision openapi fmt clean lock setup setup-dev
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z.-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,12 +25,17 @@ up: setup ## The same with several of a process: make up SCALE=sales=3,relay=2
 test: setup-dev ## Run all tests; starts the servers they need (ARGS="-k mail")
 	@$(PY) -m pytest $(ARGS)
 
-check: setup-dev ## Format, lint, types, imports, and the tests that need no server
+check: setup-dev ## Format, lint, types, imports, secrets, and the tests that need no server
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/mypy
 	@$(VENV)/bin/lint-imports
+	@$(VENV)/bin/bandit -q -c pyproject.toml -r $(CHECKED) & $(PY) scripts/secrets_left.py && wait $$!
 	@$(PY) -m pytest -m "not server and not chaos" $(ARGS)
+
+sbom: setup-dev ## Write what an installation is made of to var/sbom.json (CycloneDX)
+	@mkdir -p var
+	@sh scripts/sbom.sh $(VENV) var/sbom.json
 
 bench: setup-dev ## Measure what docs/performance.md promises (ONLY=B3, ARGS=--quick)
 	@$(PY) -m bench $(if $(ONLY),--only $(ONLY)) $(ARGS)

@@ -116,7 +116,8 @@ def change_staff(
 ) -> dict[str, Any]:
     """Change a member of staff and announce it; what makes no difference announces nothing.
 
-    Who leaves and changes otherwise, too, is announced as both. Forbidden when they may do more than the actor, or would after it.
+    Who leaves and changes otherwise, too, is announced as both. Forbidden when they may do more
+    than the actor, or would after it.
     """
     staff = found(session, staff_id, lock=True)
     if if_match is not None and if_match != staff.version:

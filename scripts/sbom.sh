@@ -1,0 +1,9 @@
+#!/bin/sh
+# Write a software bill of materials from the lock file: sbom.sh <virtual environment> <file>
+#
+# What an installation is made of, not what it is developed with; the hashes are those that pip
+# demands. The same lock file makes the same bytes.
+set -eu
+
+"$1/bin/cyclonedx-py" requirements --pyproject pyproject.toml --output-reproducible \
+    --short-PURLs --output-file "$2" requirements.lock
