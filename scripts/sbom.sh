@@ -5,5 +5,5 @@
 # demands. The same lock file makes the same bytes.
 set -eu
 
-"$1/bin/cyclonedx-py" requirements --pyproject pyproject.toml --output-reproducible \
+"$1/bin/python" -W ignore::UserWarning -m cyclonedx_py requirements --pyproject pyproject.toml --output-reproducible \
     --short-PURLs --output-file "$2" requirements.lock
