@@ -50,7 +50,8 @@ def _definitions(options: argparse.Namespace) -> None:
 
     settings = from_environment()
     passwords = {
-        user: make_url(settings.amqp_uri(user)).password or "" for user in topology.users()
+        user: make_url(settings.amqp_uri(user).split(";")[0]).password or ""
+        for user in topology.users()
     }
     text = json.dumps(
         topology.definitions(passwords, settings.text("QUEUE_TYPE", "classic")), indent=2

@@ -86,13 +86,20 @@ class BusConsumer(QueueConsumer):  # type: ignore[misc]
         return list(self._consumers.values())
 
     def consume(self, *arguments: Any, **options: Any) -> Iterator[Any]:
-        """As kombu does, but say once what the broker refuses; kombu tries again every second."""
+        """As kombu does, but say what ended it: kombu tries again, every second, without a word.
+
+        What the broker refuses is said once.
+        """
         try:
             yield from super().consume(*arguments, **options)
         except self.connection.channel_errors as refusal:
             if str(refusal) != self._refusal:
                 self._refusal = str(refusal)
                 log.error("The broker refuses what we need.", extra={"cause": self._refusal})
+            raise
+        except self.connection.connection_errors as loss:
+            extra = {"broker": _address(self._live) if self._live else None, "cause": repr(loss)}
+            log.warning("The link to the broker ended.", extra=extra)
             raise
 
     def on_consume_ready(self, connection: Any, channel: Any, consumers: Any, **_: Any) -> None:

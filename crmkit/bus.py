@@ -18,8 +18,22 @@ CHANNEL_SECONDS = 5.0
 async def connect(uri: str) -> "Link":
     """A link to the first broker of ``uri`` (several are parted by ``;``) that answers.
 
-    ConnectionError when none does; each has three seconds.
+    ConnectionError when none does, saying why of each; each has three seconds.
     """
+    # One after another by ourselves: pika passes over those that follow a name it cannot resolve.
+    refusals = []
+    for parameters in map(_parameters, uri.split(";")):
+        broker = f"{parameters.host}:{parameters.port}"
+        result = await _attempt(parameters)
+        if not isinstance(result, BaseException):
+            log.info("Connected to the broker.", extra={"broker": broker})
+            return Link(result)
+        refusals.append(f"{broker}: {_told(result)}")
+    raise ConnectionError(" ".join(refusals))
+
+
+async def _attempt(parameters: pika.URLParameters) -> Any:
+    """The open connection, or the exception that tells why there is none."""
     loop = asyncio.get_running_loop()
     opened: asyncio.Future[Any] = loop.create_future()
 
@@ -29,18 +43,14 @@ async def connect(uri: str) -> "Link":
         elif isinstance(result, AsyncioConnection):
             result.close()
 
-    parameters = [_parameters(one) for one in uri.split(";")]
     # No timeout of ours around it: to abort pika in the middle of a handshake fails an assertion of
     # its own (1.4.4) and leaves the connection behind. It ends each attempt in time by itself.
-    AsyncioConnection.create_connection(parameters, done, custom_ioloop=loop)
-    result = await opened
-    if isinstance(result, BaseException):
-        raise ConnectionError(_told(result))
-    return Link(result)
+    AsyncioConnection.create_connection([parameters], done, custom_ioloop=loop)
+    return await opened
 
 
 def _told(failure: BaseException) -> str:
-    """Why no broker could be had. pika wraps the cause once for each of its layers."""
+    """Why a broker could not be had. pika wraps the cause once for each of its layers."""
     inner: BaseException | None = failure
     while inner is not None:
         cause, inner = inner, _wrapped(inner)
@@ -80,13 +90,18 @@ class Link:
         connection.add_on_connection_unblocked_callback(self._on_unblocked)
 
     @property
+    def broker(self) -> str:
+        """Which one it leads to, as host:port."""
+        return f"{self._connection.params.host}:{self._connection.params.port}"
+
+    @property
     def user(self) -> str:
         """Under which name we logged in; the broker checks it on every message that bears it."""
         name: str = self._connection.params.credentials.username
         return name
 
     def _on_close(self, _: Any, reason: Any) -> None:
-        self.end(repr(reason))
+        self.end(f"{self.broker}: {reason!r}")
 
     def _on_blocked(self, *_: Any) -> None:
         self.blocked = True

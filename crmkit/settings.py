@@ -1,6 +1,7 @@
 """Settings: environment variables, read once at start, which name what is missing."""
 
 import os
+import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -46,8 +47,12 @@ class Settings:
         return self.need(f"{owner.upper()}_DATABASE_URL")[0]
 
     def amqp_uri(self, owner: str) -> str:
-        """The broker, as the owner's own user."""
-        return self.need(f"{owner.upper()}_AMQP_URI")[0]
+        """The broker, as the owner's own user; the nodes of a cluster are parted by ``;``.
+
+        Their order is another at each call, so that processes spread over them.
+        """
+        nodes = self.need(f"{owner.upper()}_AMQP_URI")[0].split(";")
+        return ";".join(random.sample(nodes, len(nodes)))
 
     def need_all(self, *owners: str) -> None:
         """End the start, naming everything at once, unless these owners can be reached."""

@@ -217,21 +217,25 @@ def _bindings(subscriptions: list[tuple[str, str, type[Event]]]) -> list[dict[st
 
 
 def _policies(queue_type: str) -> list[dict[str, Any]]:
+    quorum = queue_type == "quorum"
     parked: dict[str, Any] = {"dead-letter-exchange": PARKING}
-    if queue_type == "quorum":
+    if quorum:
         # At-least-once dead-lettering silently falls back unless publishes are refused when full.
-        parked |= {
-            "delivery-limit": 20,
-            "dead-letter-strategy": "at-least-once",
-            "overflow": "reject-publish",
-            "max-length": 1_000_000,
-        }
-    return [
-        _policy("events", "^evt-", parked),
+        parked |= {"dead-letter-strategy": "at-least-once", "overflow": "reject-publish"}
+    limited = {"delivery-limit": 20, "max-length": 1_000_000} if quorum else {}
+    # The ERP may die as often as it must, and people may look at what is parked: from 4.0 on a
+    # message that came back twenty times would be taken away otherwise. And an ERP that is away
+    # for weeks must not hold up the events of everybody else, so its queue has no greatest length.
+    patient = {"delivery-limit": 1_000_000} if quorum else {}
+    policies = [
+        _policy("events", "^evt-", parked | limited),
+        _policy("erp", r"^erp\.", parked | patient),
+        _policy("parking", r"^crm\.parking$", patient),
         # No dead-lettering here: expired requests would flood the parking queue.
         _policy("rpc", "^rpc-", {"max-length": _RPC_BACKLOG, "overflow": "reject-publish"}),
         _policy("unrouted", r"^crm\.unrouted$", {"message-ttl": 7 * 86_400_000}),
     ]
+    return [policy for policy in policies if policy["definition"]]
 
 
 def _policy(name: str, pattern: str, definition: dict[str, Any]) -> dict[str, Any]:

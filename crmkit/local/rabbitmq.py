@@ -1,7 +1,7 @@
-"""A private RabbitMQ node from the installed ``rabbitmq-server``: its own name, ports and data.
+"""Private RabbitMQ nodes from the installed ``rabbitmq-server``: their own names, ports and data.
 
-Nothing of a broker that runs on the machine anyway is touched: the node has its own name, cookie,
-port mapper (epmd) and folders, and listens on loopback only.
+Nothing of a broker that runs on the machine anyway is touched: a node has its own name, cookie,
+port mapper (epmd) and folders, and listens on loopback only. Several of them make a cluster.
 """
 
 import contextlib
@@ -140,29 +140,39 @@ def epmd_program() -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class RabbitNode:
-    """The node of one installation: how to prepare it, run it and reach it."""
+    """A node of one installation: how to prepare it, run it and reach it."""
 
     installation: Installation
     script: Path
     port: int
     distribution_port: int
     epmd_port: int
+    number: int = 1
+    cluster_size: int = 1
+
+    @property
+    def process(self) -> str:
+        """What the stack calls it: rabbitmq, rabbitmq-2, rabbitmq-3."""
+        return _numbered("rabbitmq", self.number)
 
     @property
     def folder(self) -> Path:
         """Everything the node writes, but its log."""
-        return self.installation.path("rabbitmq")
+        return self.installation.path(self.process)
 
     @property
     def name(self) -> str:
         """A name of its own per folder; ``localhost`` because a machine's name may change."""
+        return self._name(self.number)
+
+    def _name(self, number: int) -> str:
         digest = hashlib.sha256(os.fsencode(self.installation.folder)).hexdigest()[:8]
-        return f"rapport_{digest}@localhost"
+        return f"{_numbered(f'rapport_{digest}', number)}@localhost"
 
     @property
     def definitions_file(self) -> Path:
-        """What the node loads at every start."""
-        return self.folder / "definitions.json"
+        """What every node of the installation loads at every start."""
+        return self.installation.path("rabbitmq", "definitions.json")
 
     def prepare(self) -> None:
         """Write everything the node reads at its start, except the definitions."""
@@ -185,7 +195,25 @@ class RabbitNode:
             "log.console.level = info\n"
             "log.file = false\n"
             "vm_memory_high_watermark.relative = 0.4\n"
-            "disk_free_limit.absolute = 200MB\n"
+            "disk_free_limit.absolute = 200MB\n" + self._cluster_settings()
+        )
+
+    def _cluster_settings(self) -> str:
+        """As the RabbitMQ operator for Kubernetes sets them, but for how nodes find each other."""
+        if self.cluster_size == 1:
+            return ""
+        nodes = (
+            f"cluster_formation.classic_config.nodes.{number} = {self._name(number)}\n"
+            for number in range(1, self.cluster_size + 1)
+        )
+        return (
+            "cluster_formation.peer_discovery_backend = classic_config\n"
+            + "".join(nodes)
+            # Queues are imported by the node that completes the cluster. Earlier they would be
+            # made with fewer replicas, and stay so.
+            + f"cluster_formation.target_cluster_size_hint = {self.cluster_size}\n"
+            "cluster_partition_handling = pause_minority\n"
+            "queue_leader_locator = balanced\n"
         )
 
     def command(self) -> tuple[str, ...]:
@@ -251,13 +279,15 @@ def uri(user: str, password: str, address: str, vhost: str = VHOST, *, scheme: s
 
 
 def answers(amqp_uri: str) -> bool:
-    """Whether this user can open its vhost now.
+    """Whether this user can open its vhost now, at one of the addresses that ``;`` parts.
 
-    The node listens only after its definitions are loaded, so queues and bindings are there too.
+    The node listens only after its definitions are loaded, so queues and bindings are there too,
+    except in a cluster that is not complete yet.
     """
-    parameters = pika.URLParameters(amqp_uri)
-    parameters.connection_attempts = 1
-    parameters.socket_timeout = parameters.blocked_connection_timeout = 3
+    parameters = [pika.URLParameters(one) for one in amqp_uri.split(";")]
+    for one in parameters:
+        one.connection_attempts = 1
+        one.socket_timeout = one.blocked_connection_timeout = 3
     logging.getLogger("pika").setLevel(logging.CRITICAL)
     try:
         pika.BlockingConnection(parameters).close()
@@ -266,15 +296,34 @@ def answers(amqp_uri: str) -> bool:
     return True
 
 
-def rabbit_node(installation: Installation, script: Path) -> RabbitNode:
-    """The node of this installation."""
-    return RabbitNode(
-        installation,
-        script,
-        installation.port("amqp"),
-        installation.port("erlang"),
-        installation.port("epmd"),
+def rabbit_nodes(installation: Installation, script: Path, size: int) -> tuple[RabbitNode, ...]:
+    """The nodes of this installation: one broker, or a cluster of that many."""
+    return tuple(
+        RabbitNode(
+            installation,
+            script,
+            installation.port(_numbered("amqp", number)),
+            installation.port(_numbered("erlang", number)),
+            installation.port("epmd"),
+            number,
+            size,
+        )
+        for number in range(1, size + 1)
     )
+
+
+def rabbit_node(installation: Installation, script: Path) -> RabbitNode:
+    """The only node of this installation, or the first of its cluster."""
+    return rabbit_nodes(installation, script, 1)[0]
+
+
+def begun(installation: Installation) -> list[Path]:
+    """The folders of the nodes that this installation has had."""
+    return sorted(home.parent for home in installation.folder.glob("rabbitmq*/home"))
+
+
+def _numbered(name: str, number: int) -> str:
+    return name if number == 1 else f"{name}-{number}"
 
 
 def import_advice(definitions: Path) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from crmkit import bus
+from crmkit.settings import Settings
 
 Server = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -42,7 +43,7 @@ class TestConnect:
     def test_says_plainly_that_a_broker_is_silent(self) -> None:
         began = time.monotonic()
         said = asyncio.run(told(say_nothing))
-        assert said == "The broker took the connection and said nothing for 3 s."
+        assert said.endswith(": The broker took the connection and said nothing for 3 s.")
         assert time.monotonic() - began < 2 * bus.CONNECT_SECONDS
 
     def test_names_the_cause_without_the_layers_it_came_through(self) -> None:
@@ -51,6 +52,11 @@ class TestConnect:
 
     def test_asks_the_next_broker_after_one_that_hangs_up(self) -> None:
         assert "said nothing" in asyncio.run(told(hang_up, say_nothing))
+
+    def test_says_of_each_broker_why_it_was_not_had_and_no_password(self) -> None:
+        said = asyncio.run(told(None, hang_up))
+        assert said.count("127.0.0.1:") == said.count("The broker refused: ") == 2
+        assert "guest" not in said
 
     def test_a_start_that_is_given_up_leaves_no_connection_behind(self) -> None:
         async def give_up() -> None:
@@ -71,3 +77,12 @@ class TestConnect:
             server.close()
 
         asyncio.run(give_up())
+
+
+class TestSettings:
+    def test_every_process_begins_with_another_node(self) -> None:
+        nodes = [f"amqp://sales:x@mq-{number}/crm" for number in range(3)]
+        settings = Settings({"SALES_AMQP_URI": ";".join(nodes)})
+        orders = [settings.amqp_uri("sales").split(";") for _ in range(100)]
+        assert all(sorted(order) == nodes for order in orders)
+        assert {order[0] for order in orders} == set(nodes)

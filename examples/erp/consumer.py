@@ -3,7 +3,8 @@
     AMQP_URL=amqp://erp:…@127.0.0.1:5672/crm ERP_STORE=erp.sqlite python consumer.py
 
 Needs only pika. It survives restarts of itself and of the broker, takes in each event once however
-often it is delivered, and acknowledges only what its own database has committed.
+often it is delivered, and acknowledges only what its own database has committed. AMQP_URL may name
+several nodes of a cluster, parted by ``;``.
 """
 
 import json
@@ -80,7 +81,8 @@ class Store:
 
 def consume(url: str, store: Store) -> None:
     """Take in events until the connection ends."""
-    with pika.BlockingConnection(pika.URLParameters(url)) as connection:
+    nodes = [pika.URLParameters(one) for one in url.split(";")]
+    with pika.BlockingConnection(nodes) as connection:
         channel = connection.channel()
         channel.basic_qos(prefetch_count=PREFETCH)
         for method, _, body in channel.consume(QUEUE):

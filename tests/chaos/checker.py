@@ -118,8 +118,9 @@ class Erp:
             self._over.wait(0.3)
 
     def _consume(self) -> None:
-        parameters = pika.URLParameters(self._uri)
-        parameters.heartbeat, parameters.socket_timeout = 10, 3
+        parameters = [pika.URLParameters(one) for one in self._uri.split(";")]
+        for one in parameters:
+            one.heartbeat, one.socket_timeout = 10, 3
         with pika.BlockingConnection(parameters) as connection:
             channel = connection.channel()
             channel.basic_qos(prefetch_count=200)

@@ -1,10 +1,14 @@
+import asyncio
 import json
 import subprocess
 from collections.abc import Callable
+from pathlib import Path
 
 import pika
 import pytest
+from kombu import Connection
 
+from crmkit import bus
 from crmkit.local import rabbitmq
 from crmkit.local.installation import Installation, listens
 from crmkit.local.rabbitmq import RabbitNode
@@ -16,6 +20,29 @@ class TestUri:
     def test_quotes_what_would_break_it(self) -> None:
         made = rabbitmq.uri("a/b", "p@:", "127.0.0.1:1", "crm")
         assert made == "amqp://a%2Fb:p%40%3A@127.0.0.1:1/crm"
+
+
+class TestCluster:
+    def test_has_nodes_that_share_but_a_cookie_a_port_mapper_and_definitions(
+        self, installation: Installation
+    ) -> None:
+        nodes = rabbitmq.rabbit_nodes(installation, Path("/bin/true"), 3)
+        for node in nodes:
+            node.prepare()
+        assert [node.process for node in nodes] == ["rabbitmq", "rabbitmq-2", "rabbitmq-3"]
+        assert rabbitmq.begun(installation) == [node.folder for node in nodes]
+        ports = {port for node in nodes for port in (node.port, node.distribution_port)}
+        assert (len(ports), len({node.epmd_port for node in nodes})) == (6, 1)
+        cookies = {(node.folder / "home" / ".erlang.cookie").read_text() for node in nodes}
+        assert len(cookies) == len({node.definitions_file for node in nodes}) == 1
+        for node in nodes:
+            settings = (node.folder / "rabbitmq.conf").read_text()
+            assert all(f" = {other.name}\n" in settings for other in nodes)
+
+    def test_a_single_node_looks_for_no_other(self, installation: Installation) -> None:
+        (node,) = rabbitmq.rabbit_nodes(installation, Path("/bin/true"), 1)
+        node.prepare()
+        assert "cluster" not in (node.folder / "rabbitmq.conf").read_text()
 
 
 @pytest.mark.server
@@ -47,3 +74,21 @@ class TestNode:
         assert not listens(node.port)
         eventually(lambda: processes_of(node.folder) == [], 5)
         assert not alive(self.process.pid)
+
+    def test_is_found_behind_nodes_that_are_gone(self, node: RabbitNode) -> None:
+        dead = node.uri("sales").replace(f":{node.port}/", f":{node.installation.port('none')}/")
+        nameless = node.uri("sales").replace("127.0.0.1", "gone.invalid")
+        uri = ";".join([dead, nameless, node.uri("sales")])
+
+        async def connected() -> str:
+            link, gone = await bus.connect(uri), asyncio.Event()
+            link._connection.add_on_close_callback(lambda *_: gone.set())
+            link.close()
+            await asyncio.wait_for(gone.wait(), 5)
+            return link.broker
+
+        assert asyncio.run(connected()) == f"127.0.0.1:{node.port}"
+        assert rabbitmq.answers(";".join([dead, node.uri("sales")]))
+        with Connection(uri) as connection:
+            connection.ensure_connection(max_retries=3)
+            assert connection.port == node.port

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from crmkit.local import rabbitmq
 from crmkit.local.installation import Installation
 from crmkit.local.stack import LocalStack
 from crmkit.local.supervisor import StartFailed
@@ -60,6 +61,12 @@ class TestMachine:
             stack = LocalStack(tmp_path, port=port, services=("sales",))
             with pytest.raises(StartFailed, match=rf"^Port {port} is in use; choose another"):
                 stack.start()
+
+    def test_does_not_make_a_cluster_of_a_single_broker(self, tmp_path: Path) -> None:
+        rabbitmq.rabbit_node(Installation(tmp_path), Path("/bin/true")).prepare()
+        stack = LocalStack(tmp_path, services=("sales",), scale={"rabbitmq": 3})
+        with pytest.raises(StartFailed, match=r"was begun with rabbitmq=1; say so with --scale"):
+            stack.start()
 
     def test_says_in_one_sentence_that_the_disk_is_full(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
