@@ -22,10 +22,12 @@ _FAILURES: dict[int, str] = {
     410: "The cursor is too old.",
     412: "The record changed meanwhile; `current_version` is its version now.",
     413: "The body is too large.",
+    414: "The address has more than 4,094 bytes.",
     415: "The body is not JSON.",
     422: "Some fields need attention; `errors` lists them.",
     428: "If-Match is missing.",
     429: "Too many requests; wait as long as Retry-After says.",
+    431: "A header has more than 8,190 bytes, or there are more than 100.",
     500: "A fault of ours; `request_id` helps to find it.",
     503: "Unavailable for the moment; ask again after Retry-After.",
 }
@@ -278,9 +280,6 @@ def _responses(row: Route, components: Components) -> dict[str, Any]:
     found: dict[str, Any] = {str(row.status): _success(row, components)}
     if row.method == "GET" and "version" in row.command.reply().fields:
         found["304"] = {"description": "The record is still as If-None-Match says."}
-    if not row.takes_body:
-        # By the server itself, before there is a request.
-        found["414"] = {"description": "The address has more than 4,094 bytes."}
     for status in sorted(_statuses(row)):
         found[str(status)] = {"$ref": f"#/components/responses/{_failure_name(status)}"}
     return found
@@ -332,7 +331,7 @@ def _names_others(row: Route) -> bool:
 
 
 def _statuses(row: Route) -> set[int]:
-    statuses = {400, 429, 500, 503}
+    statuses = {400, 414, 429, 431, 500, 503}
     if row.permission != PUBLIC or row.command.name in _LOGINS:
         statuses.add(401)
     if row.permission not in {PUBLIC, LOGGED_IN}:

@@ -7,6 +7,7 @@ from gunicorn.glogging import Logger  # type: ignore[import-untyped]
 
 from crmkit import catalog, logs
 from crmkit.settings import Settings, from_environment
+from gateway.wire import Worker
 
 GRACEFUL_SECONDS = 25
 
@@ -42,7 +43,7 @@ def options(settings: Settings) -> dict[str, Any]:
     return {
         "bind": f"{host}:{port}",
         "workers": settings.number("GATEWAY_WORKERS", 1),
-        "worker_class": "asgi",
+        "worker_class": Worker,
         "asgi_lifespan": "on",
         "graceful_timeout": GRACEFUL_SECONDS,
         "timeout": 30,
