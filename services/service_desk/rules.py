@@ -64,6 +64,20 @@ def move(status: str, to: str) -> str:
     return to
 
 
+def started(status: str) -> str:
+    """``in_progress``; Conflict ``ticket_status_not_allowed`` unless somebody has it to do.
+
+    What is done has a survey under way and is on nobody's count any more: it must be reopened.
+    """
+    if status not in OPEN:
+        raise Conflict(
+            "ticket_status_not_allowed",
+            f"A ticket that is {status} cannot be started.",
+            {"status": status, "allowed": sorted(OPEN)},
+        )
+    return move(status, "in_progress")
+
+
 def reopened(status: str) -> str:
     """``in_progress``; Conflict ``ticket_not_done`` for a ticket whose work goes on anyway."""
     if status not in DONE:

@@ -65,11 +65,11 @@ def find(session: Session, **asked: Any) -> dict[str, Any]:
 def start(session: Session, *, ticket_id: UUID) -> dict[str, Any]:
     """Take up the work, or take it up again once the customer answered; the ticket.
 
-    Asking twice changes nothing. Conflict while nobody has it and when it is done.
+    Asking twice changes nothing. Conflict while nobody has it and when it is done; see ``reopen``.
     """
     ticket = fetch(session, Ticket, ticket_id, lock=True)
     if ticket.status != "in_progress":
-        steps.step(session, ticket, "in_progress")
+        steps.step(session, ticket, rules.started(ticket.status))
     return _shown(session, ticket)
 
 

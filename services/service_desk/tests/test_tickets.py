@@ -116,6 +116,18 @@ class TestStart:
             tickets.start(session, ticket_id=ticket["id"])
         assert refusal.value.code == "ticket_status_not_allowed"
 
+    def test_refuses_a_ticket_that_is_done(self, session):
+        add_agent(session)
+        ticket = open_ticket(session, add_customer(session))
+        tickets.resolve(session, ticket_id=ticket["id"], outcome="Sent again.")
+        with pytest.raises(Conflict) as refusal:
+            tickets.start(session, ticket_id=ticket["id"])
+        assert refusal.value.code == "ticket_status_not_allowed"
+        # Its survey is still open, and a second resolution would have asked for another.
+        tickets.reopen(session, ticket_id=ticket["id"], reason="It broke again.")
+        again = tickets.resolve(session, ticket_id=ticket["id"], outcome="Exchanged.")
+        assert again["status"] == "survey_pending"
+
     def test_hides_what_is_out_of_scope(self, session):
         add_agent(session)
         ticket = open_ticket(session, add_customer(session))
