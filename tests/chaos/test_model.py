@@ -1,5 +1,6 @@
 """T16: whatever is asked in whatever order, under faults, the answers are those of a plain dict."""
 
+import sys
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -182,7 +183,6 @@ class Story(RuleBasedStateMachine):
         becomes = {
             ("start", "assigned"): "in_progress",
             ("start", "in_progress"): "in_progress",
-            ("start", "survey_pending"): "in_progress",
             ("resolve", "assigned"): "survey_pending",
             ("resolve", "in_progress"): "survey_pending",
             ("resolve", "survey_pending"): "survey_pending",
@@ -272,6 +272,11 @@ class Story(RuleBasedStateMachine):
     # What must be true in the end
 
     def teardown(self) -> None:
+        # A story that has gone wrong already says enough.
+        if sys.exc_info()[0] is None:
+            self._look_back()
+
+    def _look_back(self) -> None:
         for deal, known in self.deals_known.items():
             shown = self.read(f"/v1/opportunities/{deal}")
             assert (shown["stage"], shown["status"]) == (known.stage, known.status)
@@ -279,7 +284,8 @@ class Story(RuleBasedStateMachine):
         for task, status in self.tasks_known.items():
             assert self.read(f"/v1/tasks/{task}")["status"] == status
         for ticket in self.tickets_known:
-            assert self.read(f"/v1/tickets/{ticket}")["status"] == self._status_of(ticket)
+            shown = self.read(f"/v1/tickets/{ticket}")
+            assert shown["status"] == self._status_of(ticket), shown["history"]
         for customer in self.customers_known:
             self._check_orders_of(customer)
 
