@@ -85,9 +85,12 @@ def consume(url: str, store: Store) -> None:
     with pika.BlockingConnection(nodes) as connection:
         channel = connection.channel()
         channel.basic_qos(prefetch_count=PREFETCH)
-        for method, _, body in channel.consume(QUEUE):
+        for method, properties, body in channel.consume(QUEUE):
             try:
                 event = json.loads(body)
+                # The broker vouches for the sender; nobody may speak for another service.
+                if event["source"] != f"/crm/{properties.user_id}":
+                    raise ValueError(f"Forged by {properties.user_id}.")
                 new = store.take_in(event)
             except (ValueError, KeyError, TypeError):
                 # What cannot be understood now will not be later; the broker parks it.

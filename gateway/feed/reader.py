@@ -43,8 +43,8 @@ class Batch:
         """Whether nothing more is to be taken."""
         return len(self.items) >= self.limit or self.lost is not None or self.ended is not None
 
-    def take(self, position: int, body: bytes) -> None:
-        """Look at the event at that position."""
+    def take(self, position: int, body: bytes, sender: str | None) -> None:
+        """Look at the event at that position; ``sender`` is whom the broker vouches for."""
         if self.full or position < self.position:
             return  # Deliveries begin with the chunk that holds the position, not at it.
         if position > self.position and self.position == self.start and self.start > 0:
@@ -54,9 +54,11 @@ class Batch:
         self.position = position + 1
         self.arrived.set()
         event = _event(body)
-        if event is None:
-            # Whoever may publish may publish nonsense; it stays in the stream and is passed over.
-            log.warning("No event at a position of the feed.", extra={"position": position})
+        if event is None or event.get("source") != f"/crm/{sender}":
+            # Services reach every queue through the default exchange, their way to reply: what is
+            # nonsense or of another's making stays in the stream and is passed over.
+            seen = {"position": position, "sender": sender}
+            log.warning("No event, or a forged one, at a position of the feed.", extra=seen)
         elif self.wanted.fits(event):
             self.items.append(event)
 
@@ -99,7 +101,7 @@ async def _read(resources: Resources, batch: Batch, wait: int) -> None:
     channel = await resources.client.channel()
 
     def on_message(_: Any, method: Any, properties: Any, body: bytes) -> None:
-        batch.take(int(properties.headers["x-stream-offset"]), body)
+        batch.take(int(properties.headers["x-stream-offset"]), body, properties.user_id)
         # The acknowledgement is the credit for more; none is given when there is enough.
         if not batch.full:
             channel.basic_ack(method.delivery_tag)

@@ -56,7 +56,8 @@ class TestMasked:
 
 
 def body(number: int, kind: str = "crm.sales.order.submitted.v1") -> bytes:
-    return codec.dumps({"id": number, "type": kind, "subject": "order/1", "data": {}})
+    event = {"id": number, "type": kind, "source": "/crm/sales", "subject": "order/1", "data": {}}
+    return codec.dumps(event)
 
 
 class TestBatch:
@@ -65,34 +66,41 @@ class TestBatch:
     )
     def test_passes_over_what_is_no_event(self, nonsense: bytes):
         batch = Batch(events.Wanted(("*",)), limit=10, start=0, position=0)
-        batch.take(0, nonsense)
-        batch.take(1, body(1))
+        batch.take(0, nonsense, "sales")
+        batch.take(1, body(1), "sales")
+        assert ([one["id"] for one in batch.items], batch.position) == ([1], 2)
+
+    @pytest.mark.parametrize("sender", [None, "", "marketing", "gateway"])
+    def test_passes_over_what_another_than_the_owner_sent(self, sender: str | None):
+        batch = Batch(events.Wanted(), limit=10, start=0, position=0)
+        batch.take(0, body(0), sender)
+        batch.take(1, body(1), "sales")
         assert ([one["id"] for one in batch.items], batch.position) == ([1], 2)
 
     def test_skips_what_lies_before_the_cursor(self):
         batch = Batch(events.Wanted(), limit=10, start=5, position=5)
         for position in range(3, 8):
-            batch.take(position, body(position))
+            batch.take(position, body(position), "sales")
         assert [one["id"] for one in batch.items] == [5, 6, 7]
         assert batch.position == 8
 
     def test_moves_on_past_events_that_do_not_fit(self):
         batch = Batch(events.Wanted(("crm.customers.*",)), limit=10, start=0, position=0)
-        batch.take(0, body(0))
+        batch.take(0, body(0), "sales")
         assert (batch.items, batch.position) == ([], 1)
 
     def test_stops_at_the_limit(self):
         batch = Batch(events.Wanted(), limit=2, start=0, position=0)
         for position in range(5):
-            batch.take(position, body(position))
+            batch.take(position, body(position), "sales")
         assert (len(batch.items), batch.position) == (2, 2)
 
     def test_notices_that_events_after_the_cursor_are_gone(self):
         batch = Batch(events.Wanted(), limit=2, start=5, position=5)
-        batch.take(90, body(90))
+        batch.take(90, body(90), "sales")
         assert batch.lost == 90
 
     def test_begins_without_a_cursor_wherever_the_stream_does(self):
         batch = Batch(events.Wanted(), limit=2, start=0, position=0)
-        batch.take(90, body(90))
+        batch.take(90, body(90), "sales")
         assert (batch.lost, batch.position) == (None, 91)
