@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 from starlette.routing import Router
 from starlette.types import Receive, Scope, Send
 
-from crmkit import catalog, codec, logs, metrics
+from crmkit import catalog, codec, logs, metrics, tracing
 from crmkit.client import Client
 from crmkit.context import Actor, Context
 from crmkit.db import Database, Encoded, purge
@@ -60,6 +60,8 @@ class Request:
     method: str
     language: str | None
     proxies: frozenset[str]
+    span: tracing.Span
+    traceparent: str | None
     route: Route | None = None
     principal: Principal | None = None
     read: bool = False
@@ -136,12 +138,7 @@ class Gateway:
             answer = self._refused(request, Problem(500, "internal"))
         fixed = (*self._fixed, *request.extra, (b"request-id", request.id.encode()))
         await answers.write(send, answer, fixed, head=request.method == "HEAD")
-        shown = request.route.path if request.route else "-"
-        seconds = time.perf_counter() - began
-        metrics.request_seconds(request.method, shown, answer.status, seconds)
-        if request.method not in _READING:
-            told = {"method": request.method, "path": shown, "status": answer.status}
-            log.info("Answered.", extra={**told, "seconds": round(seconds, 4)})
+        _tell(request, answer.status, time.perf_counter() - began)
 
     async def _answer(self, request: Request) -> Answer:
         found = self.table.find(request.path)
@@ -218,14 +215,13 @@ class Gateway:
             route, request.path, principal.key if principal else None, request.headers
         )
         language = request.language or (principal.language if principal else None)
-        trace = request.headers.get(b"traceparent", b"")
         return Context(
             request_id=request.id,
             actor=actor,
             language=language or languages.DEFAULT,
             command_id=command_id,
             fingerprint=requests.fingerprint(fields) if command_id else None,
-            traceparent=trace.decode() if _TRACEPARENT.fullmatch(trace) else None,
+            traceparent=request.traceparent,
             address=request.address,
         )
 
@@ -282,10 +278,24 @@ class Gateway:
         return answer
 
 
+def _tell(request: Request, status: int, seconds: float) -> None:
+    """Count and trace an answered request; log it if it may have changed something."""
+    shown = request.route.path if request.route else "-"
+    metrics.request_seconds(request.method, shown, status, seconds)
+    outcome = "unavailable" if status >= 500 else "ok"
+    request.span.end(outcome, name=f"{request.method} {shown}", status=status)
+    if request.method not in _READING:
+        told = {"method": request.method, "path": shown, "status": status}
+        log.info("Answered.", extra={**told, "seconds": round(seconds, 4)})
+
+
 def _open(scope: Scope, receive: Receive, proxies: frozenset[str]) -> Request:
     headers = dict(scope["headers"])
     asked = headers.get(b"request-id", b"")
     accepted = headers.get(b"accept-language")
+    trace = headers.get(b"traceparent", b"")
+    parent = trace.decode() if _TRACEPARENT.fullmatch(trace) else None
+    span = tracing.begin("server", scope["method"], parent)
     return Request(
         scope,
         receive,
@@ -295,6 +305,8 @@ def _open(scope: Scope, receive: Receive, proxies: frozenset[str]) -> Request:
         scope["method"],
         languages.negotiate(accepted.decode("latin-1")) if accepted else None,
         proxies,
+        span,
+        span.traceparent or parent,
     )
 
 
@@ -398,4 +410,6 @@ def create() -> Router:
     """What gunicorn serves."""
     from gateway.api import rows
 
-    return application(from_environment(), Table(rows()))
+    settings = from_environment()
+    tracing.set_up(catalog.GATEWAY, settings)
+    return application(settings, Table(rows()))
