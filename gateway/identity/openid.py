@@ -4,6 +4,7 @@ One provider, named by settings: OIDC_ISSUER, OIDC_CLIENT_ID, OIDC_CLIENT_SECRET
 (the page of the web client to which the provider sends people back), OIDC_LINK_BY_EMAIL.
 """
 
+import asyncio
 import base64
 import secrets
 from collections.abc import Mapping
@@ -99,6 +100,8 @@ def metadata(provider: Provider) -> dict[str, str]:
     for name in ("authorization_endpoint", "token_endpoint", "jwks_uri"):
         if not isinstance(found.get(name), str):
             raise _unavailable(f"It names no {name}.")
+        # The first goes to a browser, where javascript: would be run.
+        _refuse_unsafe(provider, found[name])
     return found
 
 
@@ -167,23 +170,41 @@ def _unavailable(why: str) -> Unavailable:
     )
 
 
+def _refuse_unsafe(provider: Provider, url: str) -> None:
+    """Unavailable unless an address is https and names a host; http will do in development."""
+    try:
+        parts = urlsplit(url)
+        known = bool(parts.hostname) and parts.port != 0 and "@" not in parts.netloc
+    except ValueError:
+        known = False
+    schemes = ("https", "http") if provider.plain_allowed else ("https",)
+    if not known or parts.scheme not in schemes:
+        raise _unavailable("Its address is not https.")
+
+
 def _ask(provider: Provider, method: str, url: str, **options: Any) -> tuple[int, dict[str, Any]]:
     """Status and JSON of an answer. No redirects, five seconds, a bounded size."""
-    if urlsplit(url).scheme != "https" and not provider.plain_allowed:
-        raise _unavailable("Its address is not https.")
-    received = bytearray()
+    _refuse_unsafe(provider, url)
     try:
-        with (
-            httpx.Client(timeout=_SECONDS, follow_redirects=False) as client,
-            client.stream(method, url, **options) as answer,
-        ):
-            for chunk in answer.iter_bytes():
-                received += chunk
-                if len(received) > _MOST_BYTES:
-                    raise _unavailable("It answers too much.")
-        found = codec.loads(bytes(received))
-    except (httpx.HTTPError, ValueError) as error:
+        status, received = asyncio.run(_fetched(method, url, options))
+        found = codec.loads(received)
+    except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, ValueError) as error:
         raise _unavailable(f"{type(error).__name__}.") from error
-    if answer.status_code >= 500 or not isinstance(found, dict):
-        raise _unavailable(f"It answers {answer.status_code}.")
-    return answer.status_code, found
+    if status >= 500 or not isinstance(found, dict):
+        raise _unavailable(f"It answers {status}.")
+    return status, found
+
+
+async def _fetched(method: str, url: str, options: dict[str, Any]) -> tuple[int, bytes]:
+    """Status and body. A loop of its own: httpx bounds each read, and only this their sum."""
+    received = bytearray()
+    async with (
+        asyncio.timeout(_SECONDS),
+        httpx.AsyncClient(timeout=_SECONDS, follow_redirects=False) as client,
+        client.stream(method, url, **options) as answer,
+    ):
+        async for chunk in answer.aiter_bytes():
+            received += chunk
+            if len(received) > _MOST_BYTES:
+                raise _unavailable("It answers too much.")
+    return answer.status_code, bytes(received)
