@@ -91,6 +91,8 @@ class Client:
     _pending: dict[str, asyncio.Future[Encoded]] = field(default_factory=dict)
     _breakers: dict[str, Breaker] = field(default_factory=dict)
     _numbers: Any = field(default_factory=itertools.count)
+    _tags: Any = None
+    _unconfirmed: dict[int, str] = field(default_factory=dict)
 
     @property
     def trouble(self) -> str | None:
@@ -117,6 +119,10 @@ class Client:
             channel = await link.channel()
             channel.basic_consume(_REPLY_TO, self._on_reply, auto_ack=True)
             channel.add_on_return_callback(self._on_return)
+            # Without confirms the broker drops in silence what a full queue refuses, or one whose
+            # leader has just died, and the caller would wait for its deadline.
+            channel.confirm_delivery(self._on_confirm)
+            self._tags, self._unconfirmed = itertools.count(1), {}
             self._link, self._channel = link, channel
             link.when_blocked = partial(self._fail_pending, "became full")
             reason = await link.closed
@@ -133,6 +139,18 @@ class Client:
                 sentence = f"The bus {why} while the answer was awaited."
                 future.set_exception(_Lost("bus_unavailable", sentence, {"retry_after": 1}))
         self._pending.clear()
+
+    def _on_confirm(self, frame: Any) -> None:
+        method = frame.method
+        tags = [method.delivery_tag]
+        if method.multiple:
+            tags = [tag for tag in self._unconfirmed if tag <= method.delivery_tag]
+        for tag in tags:
+            future = self._pending.get(self._unconfirmed.pop(tag, ""))
+            refused = isinstance(method, pika.spec.Basic.Nack)
+            if refused and future is not None and not future.done():
+                sentence = "The bus does not take the command now."
+                future.set_exception(_Lost("bus_unavailable", sentence, {"retry_after": 1}))
 
     def _on_reply(self, _: Any, __: Any, properties: Any, body: bytes) -> None:
         future = self._pending.pop(properties.correlation_id, None)
@@ -237,3 +255,4 @@ class Client:
             ),
             mandatory=True,
         )
+        self._unconfirmed[next(self._tags)] = number

@@ -172,6 +172,8 @@ class Relay:
                 await self._session()
                 pause = 0.2
             except Exception as error:
+                if self.trouble is None:
+                    pause = 0.2  # It has worked meanwhile.
                 known = isinstance(error, OSError | psycopg.Error | pika.exceptions.AMQPError)
                 self.trouble = f"the relay of {self._owner} was interrupted: {error!r}"
                 log.warning(

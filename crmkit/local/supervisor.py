@@ -138,11 +138,12 @@ class Supervisor:
 
     def kill(self, name: str, number: int = signal.SIGKILL) -> int:
         """Signal the process and all it started; the id it had.  It will be restarted."""
-        child = self._children[name]
-        if child.process is None or not child.running:
+        # The thread that owns it may note its end, and forget it, before we return.
+        process = self._children[name].process
+        if process is None or process.poll() is not None:
             raise ProcessLookupError(f"{name} is not running.")
-        end_group(child.process, number)
-        return child.process.pid
+        end_group(process, number)
+        return process.pid
 
     def stop_process(self, name: str, *, number: int | None = None) -> None:
         """End the process and leave it ended; returns when it is gone."""
