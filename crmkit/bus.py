@@ -12,13 +12,16 @@ from pika.adapters.utils.connection_workflow import AMQPConnectorStackTimeout
 log = logging.getLogger(__name__)
 
 CONNECT_SECONDS = 3.0
+# The handshake is four rounds, each of them a second on a line half a second long.
+HANDSHAKE_SECONDS = 6.0
 CHANNEL_SECONDS = 5.0
 
 
 async def connect(uri: str) -> "Link":
     """A link to the first broker of ``uri`` (several are parted by ``;``) that answers.
 
-    ConnectionError when none does, saying why of each; each has three seconds.
+    ConnectionError when none does, saying why of each; each has three seconds to take the
+    connection and as many to greet.
     """
     # One after another by ourselves: pika passes over those that follow a name it cannot resolve.
     refusals = []
@@ -55,7 +58,7 @@ def _told(failure: BaseException) -> str:
     while inner is not None:
         cause, inner = inner, _wrapped(inner)
     if isinstance(cause, AMQPConnectorStackTimeout):
-        return f"The broker took the connection and said nothing for {CONNECT_SECONDS:.0f} s."
+        return f"The broker took the connection and said nothing for {HANDSHAKE_SECONDS:.0f} s."
     return f"The broker refused: {cause!r}."
 
 
@@ -69,7 +72,8 @@ def _parameters(uri: str) -> pika.URLParameters:
     parameters = pika.URLParameters(uri)
     parameters.heartbeat = parameters.heartbeat or 10
     parameters.blocked_connection_timeout = None
-    parameters.socket_timeout = parameters.stack_timeout = CONNECT_SECONDS
+    parameters.socket_timeout = CONNECT_SECONDS
+    parameters.stack_timeout = HANDSHAKE_SECONDS
     return parameters
 
 
