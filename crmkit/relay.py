@@ -109,6 +109,11 @@ class Publisher:
         if not self._waiting:
             self._all_settled.set()
 
+    def check(self) -> None:
+        """ConnectionError when the link has ended; who has nothing to publish would not notice."""
+        if self._link.closed.done():
+            raise ConnectionError(f"The link to the broker ended: {self._link.closed.result()}.")
+
     async def publish(
         self, owner: str, messages: Sequence[tuple[int, str, str, bytes]]
     ) -> set[int]:
@@ -216,6 +221,7 @@ class Relay:
         self, database: psycopg.AsyncConnection[dict[str, Any]], publisher: Publisher
     ) -> None:
         while not self.stopping:
+            publisher.check()
             sent = await self._step(database, publisher)
             if sent < BATCH and not self.stopping:
                 async for _ in database.notifies(timeout=POLL_SECONDS, stop_after=1):

@@ -22,6 +22,22 @@ class TestPublisher:
         assert asyncio.run(publish()) == set()
 
 
+    def test_an_idle_relay_notices_that_the_link_has_ended(self) -> None:
+        class Link:
+            closed: "asyncio.Future[str]"
+
+        async def relay() -> None:
+            link = Link()
+            link.closed = asyncio.get_running_loop().create_future()
+            link.closed.set_result("no heartbeats")
+            publisher = Publisher(link, Channel())  # type: ignore[arg-type]
+            idle = Relay("customers", "postgresql+psycopg://x/y", "amqp://x")
+            await idle._relay(None, publisher)  # type: ignore[arg-type]
+
+        with pytest.raises(ConnectionError, match="no heartbeats"):
+            asyncio.run(relay())
+
+
 class TestRun:
     def test_goes_on_after_trouble_of_any_kind_and_says_so(
         self, monkeypatch: pytest.MonkeyPatch

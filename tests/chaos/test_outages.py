@@ -17,8 +17,8 @@ from tests.chaos.faults import BROKER, DATABASE, Ctl, everything_ready
 from tests.talking import Api
 
 QUICK_SECONDS = 1.0
-# Longer than it takes to notice: two missed heartbeats.
-FROZEN_SECONDS = 35.0
+# Longer than it takes to notice: two missed heartbeats, then a handshake without answer.
+FROZEN_SECONDS = 45.0
 PARTS = {
     "customers": {"customer"},
     "sales": {"opportunities", "orders"},
@@ -138,6 +138,7 @@ def test_a_full_broker_is_said_at_once_and_its_backlog_drains(
     assert recovery <= 5
 
 
+@pytest.mark.chaos
 def test_a_frozen_broker_is_said_plainly_and_got_over(
     rapport: LocalStack, client: Api, driver: Driver, checker: Checker, note: Callable[..., None]
 ) -> None:
@@ -170,7 +171,7 @@ def test_a_frozen_broker_is_said_plainly_and_got_over(
     # keeps the others from it.
     assert max(answer.seconds for answer in answers) < 6
     assert recovery <= 5
-    assert "said nothing" in told or "did not confirm" in told, told[-2000:]
+    assert "said nothing" in told, told[-2000:]
     assert "Assertion" not in told, told[-2000:]
     assert "Traceback" not in told, told[-2000:]
 
