@@ -21,7 +21,6 @@ class TestPublisher:
 
         assert asyncio.run(publish()) == set()
 
-
     def test_an_idle_relay_notices_that_the_link_has_ended(self) -> None:
         class Link:
             closed: "asyncio.Future[str]"
