@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 from marshmallow import Schema, fields, validate
 
 from contracts.shapes import Record, choice, language, moment, text
+from crmkit import catalog, parking
 from crmkit.messages import Command, Event, Query, Reply, Versioned
 from crmkit.pages import ListQuery, page_of
 
@@ -806,6 +807,26 @@ class VerifyAuditTrail(Query):
 
 
 # Views the gateway composes.
+
+
+# What is parked, in the databases of all owners.
+
+
+class ListParked(parking.ListParked):
+    """What nobody could do: events, unreadable messages, messages for nobody, timers."""
+
+
+class ReplayParked(parking.ReplayParked):
+    """Have something parked tried again from the start, under the same event id."""
+
+    # The name of the field would hide the command's own.
+    owner_ = choice(catalog.owners(), required=True, data_key="owner")
+
+
+class DiscardParked(parking.DiscardParked):
+    """Give something parked up for good, with the reason."""
+
+    owner_ = choice(catalog.owners(), required=True, data_key="owner")
 
 
 class ReadEvents(Query):

@@ -99,10 +99,10 @@ def _a_count(command: argparse.ArgumentParser) -> None:
     command.add_argument("--customers", type=int, default=500)
 
 
-def _an_event(command: argparse.ArgumentParser) -> None:
+def _something_parked(command: argparse.ArgumentParser) -> None:
     command.add_argument("action", choices=["list", "show", "replay", "discard"])
     command.add_argument("owner", nargs="?", help="all of them when none is named")
-    command.add_argument("event_id", nargs="?")
+    command.add_argument("id", nargs="?", help="as list shows it, or the id of the event")
     command.add_argument("--reason", default="")
 
 
@@ -119,7 +119,7 @@ COMMANDS = {
     "revision": (_revision, _a_revision, "Write a migration from the models."),
     "definitions": (_definitions, _a_file, "Print the bus as a RabbitMQ definitions file."),
     "seed": (_seed, _a_count, "Fill the databases with the demo company."),
-    "parked": (_parked, _an_event, "Look after events that no handler could take."),
+    "parked": (_parked, _something_parked, "Look after what nobody could do."),
     "up": (_up, _a_stack, "Run everything on this machine."),
 }
 

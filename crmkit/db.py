@@ -455,14 +455,19 @@ def purge(database: Database) -> None:
                 return
 
 
+_SETTLED = ("inbox", "parked_message")
+"""Tables of which only those rows go that nobody waits for any more."""
+
+
 def _purge(session: Session, *, outbox_days: int = 7, keep_days: int = 30) -> int:
     gone = 0
     for table, column, days in (
         ("outbox", "published_at", outbox_days),
         ("command", "created_at", outbox_days),
         ("inbox", "received_at", keep_days),
+        ("parked_message", "parked_at", keep_days),
     ):
-        only = "and status in ('done', 'discarded')" if table == "inbox" else ""
+        only = "and status in ('done', 'discarded')" if table in _SETTLED else ""
         result = session.execute(
             text(
                 f"delete from {table} where ctid in (select ctid from {table}"  # noqa: S608

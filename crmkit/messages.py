@@ -176,10 +176,25 @@ def cloud_event(row: Mapping[str, Any], event: type[Event], sequence: int) -> by
     return codec.dumps({name: value for name, value in body.items() if value is not None})
 
 
+def open_received(
+    event: type[Event], sender: str | None, raw: bytes
+) -> tuple["Envelope", dict[str, Any]]:
+    """The envelope in a message and its whole body; Invalid unless its owner sent this event."""
+    if sender != event.owner:
+        raise Invalid("forged", f"Not sent by {event.owner}.")
+    try:
+        body = codec.loads(raw)
+    except ValueError as error:
+        raise Invalid("malformed", f"Not JSON: {error}.") from None
+    if not isinstance(body, dict):
+        raise Invalid("malformed", "An event must be a JSON object.")
+    return open_envelope(event, body), body
+
+
 def open_envelope(event: type[Event], body: Mapping[str, Any]) -> Envelope:
     """The envelope in a received message; Invalid when it is not this event."""
     try:
-        identity = UUID(body["id"])
+        identity = UUID(str(body["id"]))
         time = datetime.fromisoformat(body["time"])
         version, subject, data = int(body["aggregateversion"]), str(body["subject"]), body["data"]
         kind = body["type"]

@@ -1,6 +1,6 @@
 """Prometheus metrics every process has, and the page that shows them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
@@ -32,6 +32,12 @@ _requests = Histogram(
 )
 _relayed = Counter(
     "crm_events_relayed_total", "Events the broker confirmed.", ["owner"], registry=registry
+)
+_parked = Gauge(
+    "crm_parked",
+    "What nobody could do and somebody must look at, by the database it lies in.",
+    ["owner", "kind"],
+    registry=registry,
 )
 _oldest = Gauge(
     "crm_outbox_oldest_seconds",
@@ -66,6 +72,12 @@ def request_seconds(method: str, route: str, status: int, seconds: float) -> Non
 def relayed(owner: str, count: int) -> None:
     """Count events the broker confirmed."""
     _relayed.labels(owner).inc(count)
+
+
+def parked(owner: str, kinds: Iterable[str], counts: Mapping[str, int]) -> None:
+    """Show how much of each kind is parked."""
+    for kind in kinds:
+        _parked.labels(owner, kind).set(counts.get(kind, 0))
 
 
 def oldest_waiting(owner: str, seconds: Callable[[], float]) -> None:

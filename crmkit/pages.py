@@ -8,7 +8,7 @@ import base64
 import hashlib
 import hmac
 import operator as comparing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, ClassVar
 from uuid import UUID
@@ -108,6 +108,32 @@ def page(
         )
         info["count"] = session.scalar(counted)
     return {"items": [{c: row[c] for c in chosen} for row in rows[:limit]], "page": info}
+
+
+def merged(
+    contract: type[ListQuery], asked: Mapping[str, Any], parts: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
+    """One page out of those that several databases gave to the same question.
+
+    ``parts`` are as they travelled: their sort keys are times in ISO 8601, their ids strings. The
+    cursor leads on in all of them, since it tells a place in the order and no row.
+    """
+    name, descending = _sort(contract, asked.get("sort"))
+
+    def place(item: Mapping[str, Any]) -> tuple[datetime, UUID]:
+        return datetime.fromisoformat(item[name]), UUID(item["id"])
+
+    found = [item for part in parts for item in part["items"]]
+    found.sort(key=place, reverse=descending)
+    limit = asked["limit"]
+    more = len(found) > limit or any(part["page"]["next"] for part in parts)
+    items = found[:limit]
+    mark = _mark(contract, (name, descending), asked)
+    info = {"next": _cursor(mark, *place(items[-1])) if more else None, "limit": limit}
+    if asked.get("count"):
+        info["count"] = sum(part["page"]["count"] for part in parts)
+    chosen = _chosen(asked.get("fields_"), dict.fromkeys(items[0])) if items else []
+    return {"items": [{n: item[n] for n in chosen} for item in items], "page": info}
 
 
 def _named(column: ColumnElement[Any], name: str) -> ColumnElement[Any]:

@@ -19,9 +19,10 @@ import psycopg
 from psycopg.rows import dict_row
 from sqlalchemy import make_url
 
-from crmkit import bus, catalog, health, logs, metrics
+from crmkit import bus, catalog, health, logs, metrics, tracing
 from crmkit.clock import now
 from crmkit.messages import Event, cloud_event
+from crmkit.parker import Parker
 from crmkit.settings import Settings, from_environment
 from crmkit.topology import events_exchange
 
@@ -30,6 +31,7 @@ log = logging.getLogger(__name__)
 BATCH = 500
 CONFIRM_SECONDS = 10.0
 POLL_SECONDS = 1.0
+REST_SECONDS = 0.005
 _LEADER_LOCK = "outbox relay"
 
 _WAITING = """
@@ -61,6 +63,7 @@ def main(owners: Sequence[str]) -> None:
     logs.set_up("relay", settings.text("LOG_LEVEL", "info"))
     owners = owners or catalog.owners()
     settings.need_all(*owners)
+    tracing.set_up("relay", settings)
     asyncio.run(_main(settings, owners))
 
 
@@ -68,8 +71,12 @@ async def _main(settings: Settings, owners: Sequence[str]) -> None:
     relays = [
         Relay(owner, settings.database_url(owner), settings.amqp_uri(owner)) for owner in owners
     ]
-    health.serve(settings, lambda: next((r.trouble for r in relays if r.trouble), None))
+    # It needs every database, so it is left out where a relay serves some of the owners only.
+    parkers = [Parker(settings)] if set(owners) == set(catalog.owners()) else []
+    all_of_them: tuple[Relay | Parker, ...] = (*relays, *parkers)
+    health.serve(settings, lambda: next((one.trouble for one in all_of_them if one.trouble), None))
     tasks = [asyncio.create_task(relay.run()) for relay in relays]
+    parking = [asyncio.create_task(parker.run()) for parker in parkers]
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -78,7 +85,7 @@ async def _main(settings: Settings, owners: Sequence[str]) -> None:
     for relay in relays:
         relay.stopping = True
     _, late = await asyncio.wait(tasks, timeout=5)
-    for task in late:
+    for task in (*late, *parking):
         task.cancel()
 
 
@@ -224,6 +231,8 @@ class Relay:
             publisher.check()
             sent = await self._step(database, publisher)
             if sent < BATCH and not self.stopping:
+                # What is announced meanwhile goes out together; one alone has not waited.
+                await asyncio.sleep(REST_SECONDS if sent else 0)
                 async for _ in database.notifies(timeout=POLL_SECONDS, stop_after=1):
                     pass
 
@@ -242,7 +251,7 @@ class Relay:
         if strange:
             log.error("Events of an unknown type wait.", extra={"owner": self._owner})
             await database.execute(_POSTPONE, ("no such event in the contracts", strange))
-        refused = await publisher.publish(self._owner, [self._message(row) for row in sendable])
+        refused = await self._publish(publisher, sendable)
         taken = [row for row in sendable if row["id"] not in refused]
         await database.execute(
             _MARK, ([row["id"] for row in taken], [row["sequence"] for row in taken])
@@ -253,6 +262,25 @@ class Relay:
         metrics.relayed(self._owner, len(taken))
         log.debug("Relayed.", extra={"count": len(taken), "seconds": time.monotonic() - began})
         return len(rows)
+
+    async def _publish(self, publisher: Publisher, rows: Sequence[dict[str, Any]]) -> set[int]:
+        """The numbers that were refused; each event has a span until the broker has answered."""
+        spans = {row["id"]: self._span(row) for row in rows} if tracing.on() else {}
+        refused = set(spans)
+        try:
+            refused = await publisher.publish(self._owner, [self._message(row) for row in rows])
+        finally:
+            for number, span in spans.items():
+                span.end("unavailable" if number in refused else "ok")
+        return refused
+
+    @staticmethod
+    def _span(row: dict[str, Any]) -> tracing.Span:
+        context = row["context"]
+        parent, event_id = context.get("traceparent"), str(row["event_id"])
+        span = tracing.begin("producer", f"publish {row['type']}", parent, event_id=event_id)
+        context["traceparent"] = span.traceparent
+        return span
 
     def _message(self, row: dict[str, Any]) -> tuple[int, str, str, bytes]:
         event = self._events[row["type"]]

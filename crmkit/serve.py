@@ -11,6 +11,7 @@ import os
 os.environ["EVENTLET_NO_GREENDNS"] = "yes"
 
 import eventlet
+import eventlet.tpool
 
 eventlet.monkey_patch()
 
@@ -22,10 +23,11 @@ from typing import Any
 from nameko.runners import ServiceRunner
 from sqlalchemy import text
 
-from crmkit import catalog, entrypoints, green, health, logs
+from crmkit import catalog, entrypoints, green, health, logs, tracing
 from crmkit.context import Context
 from crmkit.db import Database, purge
 from crmkit.errors import Unavailable
+from crmkit.parking_commands import answering
 from crmkit.settings import from_environment
 
 log = logging.getLogger(__name__)
@@ -42,6 +44,7 @@ def main(service: str) -> None:
     settings.need_all(service)
     workers = settings.number("WORKERS", WORKERS)
     green.install()
+    tracing.set_up(service, settings, apart=eventlet.tpool.execute)
     database = Database(settings.database_url(service), pool_size=workers + 3, name=service)
     _await_database(database)
     _prove_cooperation(database)
@@ -53,7 +56,7 @@ def main(service: str) -> None:
             "SERVICE_CONTAINER_CLS": "crmkit.entrypoints.Container",
         }
     )
-    runner.add_service(catalog.service_class(service))
+    runner.add_service(answering(catalog.service_class(service)))
     _stop_on_signal(runner)
     (container,) = runner.containers
     health.serve(settings, lambda: entrypoints.container_trouble(container))
@@ -61,6 +64,7 @@ def main(service: str) -> None:
     eventlet.spawn_n(_purge_now_and_then, database)
     log.info("Serving.", extra={"workers": workers})
     runner.wait()
+    tracing.shut_down()
     log.info("Stopped.")
 
 

@@ -1,4 +1,4 @@
-"""The kit's own tables, which every owner's database holds: outbox, inbox, command, timer.
+"""The kit's own tables, which every owner's database holds, from the outbox to what is parked.
 
 They are Core tables: the kit reads and writes them in bulk and never as objects.
 """
@@ -85,6 +85,7 @@ inbox = Table(
         postgresql_where=text("status = 'failed'"),
     ),
     Index("ix_inbox_received_at", "received_at"),
+    Index("ix_inbox_parked", "received_at", postgresql_where=text("status = 'parked'")),
 )
 """What each handler has had: ``done``, ``failed`` (tried again at ``next_at``) or ``parked``."""
 
@@ -99,6 +100,27 @@ command = Table(
 )
 """Answers of commands that were done, so that asking twice answers the same and does nothing."""
 
+parked_message = Table(
+    "parked_message",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("queue", Text, nullable=False),
+    Column("consumer", Text),
+    Column("source", Text, nullable=False),
+    Column("routing_key", Text, nullable=False),
+    Column("sender", Text),
+    Column("body", LargeBinary, nullable=False),
+    Column("event_id", Uuid),
+    Column("type", Text),
+    Column("subject", Text),
+    Column("status", Text, nullable=False, server_default=text("'parked'")),
+    Column("error", Text),
+    _moment("parked_at", default=True),
+    Index("ix_parked_message_parked", "parked_at", postgresql_where=text("status = 'parked'")),
+)
+"""Messages that could not be taken from their queue (``consumer`` is its handler, or the ERP) or
+that no queue wanted (both are empty then). ``status`` is ``parked`` or ``discarded``."""
+
 timer = Table(
     "timer",
     metadata,
@@ -109,7 +131,9 @@ timer = Table(
     Column("payload", JSONB, nullable=False, server_default=text("'{}'")),
     Column("attempts", SmallInteger, nullable=False, server_default=text("0")),
     Column("error", Text),
+    _moment("failed_at", nullable=True),
     UniqueConstraint("kind", "key"),
     Index("ix_timer_due_at", "due_at", postgresql_where=text("attempts < 10")),
+    Index("ix_timer_dead", "due_at", postgresql_where=text("attempts >= 10")),
 )
 """Things to do at a time; the row is claimed and its effect written in one transaction."""

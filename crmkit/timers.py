@@ -40,6 +40,9 @@ class Timer:
     payload: dict[str, Any]
 
 
+MOST_ATTEMPTS = 10
+"""As in the conditions of the indexes, which name the number, too."""
+
 DUE = text(
     "select id, kind, key, due_at, payload from timer where kind = any(:kinds)"
     " and due_at <= now() and attempts < 10 order by due_at limit 50"
@@ -53,8 +56,8 @@ TAKE = text(
 """Takes one timer in the transaction of its effect, so its row comes back if that fails."""
 
 POSTPONE = text(
-    "update timer set attempts = attempts + 1, error = :error,"
+    "update timer set attempts = attempts + 1, error = :error, failed_at = now(),"
     " due_at = now() + make_interval(secs => least(3600, power(2, least(attempts, 12))))"
     " where id = :id"
 )
-"""After a failure: again in 1, 2, 4 … seconds; after ten it stays for people to see."""
+"""After a failure: again in 1, 2, 4 … seconds; after ten it stays for people to see (parking)."""

@@ -7,6 +7,7 @@ starts, so no process needs the right to declare and every queue exists before t
 import base64
 import hashlib
 import os
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -24,6 +25,7 @@ FEED_DAYS = 90
 RAW_HEADER = "crm-raw"
 """A caller that sets it gets the answer's own JSON as the body, its outcome in the headers."""
 _RPC_BACKLOG = 10_000
+_EVENT_QUEUE = re.compile(r"evt-([a-z_]+)-(.+)--([a-z_]+\.[a-z_0-9]+)")
 
 
 def events_exchange(owner: str) -> str:
@@ -39,6 +41,12 @@ def rpc_queue(service: str) -> str:
 def event_queue(event: type[Event], service: str, handler: str) -> str:
     """Where one handler's events of one kind wait."""
     return f"evt-{event.owner}-{event.routing_key}--{service}.{handler}"
+
+
+def parts_of_event_queue(queue: str) -> tuple[str, str, str] | None:
+    """Whose events wait there, under which routing key, for which handler; None of other queues."""
+    found = _EVENT_QUEUE.fullmatch(queue)
+    return (found[1], found[2], found[3]) if found else None
 
 
 def users() -> tuple[str, ...]:
@@ -98,7 +106,8 @@ def _permissions() -> list[dict[str, Any]]:
         # another queue that way carries its sender's name, and is refused by whoever reads it.
         writes = [r"amq\.default", RPC_EXCHANGE, rf"{service}\.events"]
         rows.append(_permission(service, write=writes, read=queues))
-    gateway_reads = [r"amq\.rabbitmq\.reply-to.*", r"crm\.feed"]
+    # What nobody took is carried to the databases of its owners by the relay, as this user.
+    gateway_reads = [r"amq\.rabbitmq\.reply-to.*", r"crm\.(feed|parking|unrouted)"]
     gateway_writes = [RPC_EXCHANGE, r"gateway\.events"]
     rows.append(_permission(catalog.GATEWAY, write=gateway_writes, read=gateway_reads))
     rows.append(_permission(ERP_USER, write=[], read=[r"erp\..*", r"crm\.feed"]))

@@ -40,13 +40,25 @@ PERMISSIONS = frozenset(
         "api_keys.read",
         "api_keys.write",
         "audit.read",
+        "ops.read",
+        "ops.write",
     )
 )
 """Every permission a row or a role may name."""
 
-UNSCOPED = frozenset(("staff.read", "teams.read", "roles.read", "events.read", "events.personal"))
-"""Held for everything by whoever holds them: a directory of colleagues has no owner, the feed
-no scope."""
+UNSCOPED = frozenset(
+    (
+        "staff.read",
+        "teams.read",
+        "roles.read",
+        "events.read",
+        "events.personal",
+        "ops.read",
+        "ops.write",
+    )
+)
+"""Held for everything by whoever holds them: a directory of colleagues has no owner, the feed and
+what is parked no scope."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +93,7 @@ ROLES: Mapping[str, RoleRule] = {
     "sales": RoleRule(frozenset(_SALES), "own"),
     "service": RoleRule(frozenset(_SERVICE), "team"),
     "marketing": RoleRule(frozenset(_MARKETING), "all"),
+    "operator": RoleRule(frozenset(_EVERYBODY | {"ops.read", "ops.write"}), "own"),
     "integration": RoleRule(frozenset(_reads("events", "orders", "customers")), "all"),
 }
 """The roles of every installation. Companies add their own; these stay as they are."""

@@ -60,7 +60,7 @@ class Person(Api):
 
 def reads() -> frozenset[str]:
     """All permissions to read records of the business."""
-    mine = {"audit.read", "api_keys.read", "roles.read", "events.read"}
+    mine = {"audit.read", "api_keys.read", "roles.read", "events.read", "ops.read"}
     return frozenset(p for p in rules.PERMISSIONS if p.endswith(".read")) - mine
 
 
