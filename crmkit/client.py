@@ -10,7 +10,7 @@ from typing import Any
 
 import pika
 
-from crmkit import bus, codec
+from crmkit import bus, codec, tracing
 from crmkit.clock import epoch_ms
 from crmkit.context import Context, to_headers
 from crmkit.db import Encoded
@@ -200,6 +200,12 @@ class Client:
         Unavailable when the bus or the service does not answer in time. What is still waiting in
         the queue at the deadline is dropped unexecuted.
         """
+        with tracing.span("client", f"{command.owner}.{command.name}", context) as inner:
+            return await self._call(command, request, inner, seconds)
+
+    async def _call(
+        self, command: type[Command], request: dict[str, Any], context: Context, seconds: float
+    ) -> Encoded:
         trouble, link = self.trouble, self._link
         if trouble or link is None:
             raise Unavailable("bus_unavailable", f"The bus: {trouble}.", {"retry_after": 1})

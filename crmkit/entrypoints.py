@@ -10,7 +10,7 @@ import logging
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeVar
 
@@ -20,7 +20,7 @@ from nameko.containers import ServiceContainer
 from nameko.exceptions import ContainerBeingKilled
 from nameko.extensions import DependencyProvider, Entrypoint, ProviderCollector, SharedExtension
 
-from crmkit import codec, db, inbox, logs, metrics, timers, topology
+from crmkit import codec, db, inbox, logs, metrics, timers, topology, tracing
 from crmkit.attachment import BusConsumer, Replies
 from crmkit.context import Context, from_headers
 from crmkit.errors import CrmError, Invalid, NotFound, Unavailable, to_wire
@@ -165,12 +165,13 @@ class CommandEntrypoint(Entrypoint):  # type: ignore[misc]
             raise Unavailable("deadline_passed", "Nobody waits for this answer any more.")
         request = load(self.contract, self._arguments(message))
         began = time.perf_counter()
+        span = tracing.begin("server", self.method_name, context.traceparent)
         self.container.spawn_worker(
             self,
             (),
             request,
-            context_data={"context": context},
-            handle_result=partial(self._done, message, began),
+            context_data={"context": tracing.under(span, context)},
+            handle_result=partial(self._done, message, began, span),
         )
 
     @staticmethod
@@ -186,7 +187,13 @@ class CommandEntrypoint(Entrypoint):  # type: ignore[misc]
         return arguments
 
     def _done(
-        self, message: Any, began: float, _worker: Any, result: Any, exc_info: Any
+        self,
+        message: Any,
+        began: float,
+        span: tracing.Span,
+        _worker: Any,
+        result: Any,
+        exc_info: Any,
     ) -> tuple[Any, Any]:
         error = exc_info[1] if exc_info else None
         outcome = metrics.outcome(error)
@@ -198,6 +205,7 @@ class CommandEntrypoint(Entrypoint):  # type: ignore[misc]
         elif self.contract.changes:
             # Reads would be ten lines for each line that matters; the gateway has one for both.
             log.info("Done.", extra=told)
+        span.end(outcome)
         self.commands.answer(message, result, error)
         return result, exc_info
 
@@ -248,8 +256,18 @@ class SubscriptionEntrypoint(Entrypoint):  # type: ignore[misc]
         self, envelope: Envelope, done: Callable[..., Any], *, retrying: bool = False
     ) -> None:
         """Have a worker handle the event."""
-        data = {"context": envelope.context, "consumer": self.consumer_name, "retrying": retrying}
-        self.container.spawn_worker(self, (envelope,), {}, context_data=data, handle_result=done)
+        span = tracing.begin(
+            "consumer", self.consumer_name, envelope.context.traceparent, event_id=str(envelope.id)
+        )
+        context = tracing.under(span, envelope.context)
+        data = {"context": context, "consumer": self.consumer_name, "retrying": retrying}
+
+        def ended(worker: Any, result: Any, exc_info: Any) -> Any:
+            span.end(metrics.outcome(exc_info[1] if exc_info else None))
+            return done(worker, result, exc_info)
+
+        traced = replace(envelope, context=context)
+        self.container.spawn_worker(self, (traced,), {}, context_data=data, handle_result=ended)
 
     def _settle(
         self, message: Any, envelope: Envelope, body: Any, _worker: Any, result: Any, exc_info: Any
