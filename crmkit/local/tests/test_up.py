@@ -39,6 +39,12 @@ class TestOptions:
         with pytest.raises(StartFailed, match="Cannot scale postgres"):
             LocalStack(tmp_path, services=("sales",), scale={"postgres": 2})
 
+    def test_give_each_gateway_a_port_of_its_own(self, tmp_path: Path) -> None:
+        stack = LocalStack(tmp_path, port=8001, scale={"gateway": 3})
+        assert stack.base_urls[0] == stack.base_url == "http://127.0.0.1:8001"
+        assert len(set(stack.base_urls)) == 3
+        assert stack.base_urls == LocalStack(tmp_path, port=8001, scale={"gateway": 3}).base_urls
+
 
 class TestEnvironment:
     def test_lets_what_the_user_set_win(self, tmp_path: Path) -> None:
