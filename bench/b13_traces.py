@@ -1,4 +1,4 @@
-"""B13: what traces cost: the same requests with and without them, every request traced."""
+"""B13: what traces cost: the same requests without them, with one in ten traced, with all."""
 
 import contextlib
 import os
@@ -12,8 +12,9 @@ from bench.results import Result, medians
 from bench.setup import Lab, Rapport
 from crmkit.tracing import ENDPOINT
 
-TITLE = f"Traces of every request, and none, {MANY} connections"
+TITLE = f"Traces of none, some and all requests, {MANY} connections"
 CUSTOMERS = 1_000
+WAYS = tuple(enumerate({"no traces": 0.0, "one in ten": 0.1, "all": 1.0}.items()))
 ENDPOINTS = (
     Endpoint("get one", lambda stack, _: Shot("/v1/customers/{item}", items=customer_ids(stack))),
     WRITES[0],
@@ -46,9 +47,9 @@ def collector() -> Iterator[str]:
 
 
 def run(lab: Lab) -> None:
-    """Both stacks side by side, one under load at a time; the ratio is taken within each turn."""
+    """The stacks side by side, one under load at a time; ratios are taken within each turn."""
     with collector() as address:
-        stacks = {"without": _stack(lab, "plain"), "with traces": _stack(lab, "traced", address)}
+        stacks = {way: _stack(lab, number, address, share) for number, (way, share) in WAYS}
         try:
             for stack in stacks.values():
                 stack.start()
@@ -59,14 +60,19 @@ def run(lab: Lab) -> None:
                 stack.stop()
 
 
-def _stack(lab: Lab, name: str, address: str = "") -> Rapport:
-    """A Rapport that tells that collector; it takes its environment over when it is made."""
-    before = os.environ.get(ENDPOINT, "")
-    os.environ[ENDPOINT] = address
+def _stack(lab: Lab, number: int, address: str, share: float) -> Rapport:
+    """A Rapport that traces such a share of requests; it takes its environment when it is made."""
+    ours = {
+        ENDPOINT: address if share else "",
+        "OTEL_TRACES_SAMPLER": "parentbased_traceidratio",
+        "OTEL_TRACES_SAMPLER_ARG": str(share),
+    }
+    before = {name: os.environ.get(name, "") for name in ours}
+    os.environ.update(ours)
     try:
-        return Rapport(lab.folder / f"stack-{name}", CUSTOMERS, pristine=False)
+        return Rapport(lab.folder / f"stack-traced-{number}", CUSTOMERS, pristine=False)
     finally:
-        os.environ[ENDPOINT] = before
+        os.environ.update(before)
 
 
 def _measure(lab: Lab, stacks: dict[str, Rapport], endpoint: Endpoint) -> None:
@@ -86,6 +92,11 @@ def _measure(lab: Lab, stacks: dict[str, Rapport], endpoint: Endpoint) -> None:
     for way in stacks:
         name = f"{endpoint.name}, {way}"
         lab.record(Result("B13", name, "requests/s", tuple(rates[way]), cpu=medians(cpu[way])))
-    pairs = zip(rates["with traces"], rates["without"], strict=True)
-    ratios = tuple(on / off for on, off in pairs)
-    lab.record(Result("B13", f"{endpoint.name}, with : without", "×", ratios))
+    none, *some = stacks
+    for way in some:
+        name = f"{endpoint.name}, {way} : {none}"
+        ratios = tuple(on / off for on, off in zip(rates[way], rates[none], strict=True))
+        lab.record(Result("B13", name, "×", ratios))
+        pairs = zip(cpu[way], cpu[none], strict=True)
+        ratios = tuple(sum(on.values()) / sum(off.values()) for on, off in pairs)
+        lab.record(Result("B13", f"{name}, CPU of all", "×", ratios))

@@ -8,7 +8,7 @@ never what was said or to whom.
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -156,9 +156,19 @@ def under(span: Span, context: Context) -> Context:
     return context if span is _NOTHING else replace(context, traceparent=span.traceparent)
 
 
-@contextmanager
-def span(kind: str, name: str, context: Context, **attributes: Any) -> Iterator[Context]:
+def span(
+    kind: str, name: str, context: Context, **attributes: Any
+) -> AbstractContextManager[Context]:
     """A span around a block, which gets the context to work in."""
+    if _tracer is None:
+        return nullcontext(context)
+    return _around(kind, name, context, attributes)
+
+
+@contextmanager
+def _around(
+    kind: str, name: str, context: Context, attributes: dict[str, Any]
+) -> Iterator[Context]:
     one = begin(kind, name, context.traceparent, **attributes)
     try:
         yield under(one, context)
