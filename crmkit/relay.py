@@ -279,7 +279,7 @@ class Relay:
         context = row["context"]
         parent, event_id = context.get("traceparent"), str(row["event_id"])
         span = tracing.begin("producer", f"publish {row['type']}", parent, event_id=event_id)
-        context["traceparent"] = span.traceparent
+        context["traceparent"] = span.traceparent or parent
         return span
 
     def _message(self, row: dict[str, Any]) -> tuple[int, str, str, bytes]:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
 EXPORT_SECONDS = 3.0
 _TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
+_NOT_CHOSEN = "-00"
 _FAULTS = frozenset(("bug", "unavailable"))
 
 Apart = Callable[..., Any]
@@ -126,9 +127,10 @@ def begin(kind: str, name: str, traceparent: str | None, **attributes: Any) -> S
     """A span that begins now, or one that does nothing when nothing is traced.
 
     ``kind`` is server, client, producer or consumer. Without a parent that can be read it begins a
-    trace.
+    trace. One that was not chosen by a sampler holds for all that follows: asking the sampler again
+    costs half as much as a span.
     """
-    if _tracer is None:
+    if _tracer is None or (traceparent or "").endswith(_NOT_CHOSEN):
         return _NOTHING
     from opentelemetry.trace import SpanKind
 
@@ -160,7 +162,7 @@ def span(
     kind: str, name: str, context: Context, **attributes: Any
 ) -> AbstractContextManager[Context]:
     """A span around a block, which gets the context to work in."""
-    if _tracer is None:
+    if _tracer is None or (context.traceparent or "").endswith(_NOT_CHOSEN):
         return nullcontext(context)
     return _around(kind, name, context, attributes)
 
