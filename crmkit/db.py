@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -36,6 +36,7 @@ from crmkit.clock import now
 from crmkit.context import NOBODY, Actor, Context
 from crmkit.copies import Copy
 from crmkit.ids import is_recent, new_id
+from crmkit.inbox import Note
 from crmkit.messages import Envelope
 from crmkit.tables import command
 from crmkit.timers import TAKE, Timer
@@ -373,6 +374,31 @@ class Work:
         return Encoded(body, version, replayed=True)
 
 
+class Together(Work):
+    """Several events handled in one transaction; nothing of it stays when one of them fails."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database, Context())
+        self._session: Session
+
+    @contextmanager
+    def transaction(self, notes: Sequence[Note]) -> Iterator[set[Note]]:
+        """Note them all as handled; those of them that were not before."""
+        with self.database.transaction(self.context) as self._session:
+            row = {
+                "consumers": [note.consumer for note in notes],
+                "event_ids": [note.event_id for note in notes],
+            }
+            new = self._session.connection().execute(_NOTE_ALL, row)
+            yield {Note(*found) for found in new}
+
+    def once(self, event: Envelope, use_case: UseCase) -> bool:
+        """Handle one of them; whoever began the transaction has looked whether it is new."""
+        self._session.info["context"] = event.context
+        use_case(self._session, event)
+        return True
+
+
 _STORE = insert(command)
 _KNOWN = text(
     "select pg_try_advisory_xact_lock(hashtextextended(:id, 0)) as mine,"
@@ -380,6 +406,11 @@ _KNOWN = text(
 )
 _NOTE_DONE = text(
     "insert into inbox (consumer, event_id) values (:consumer, :event_id) on conflict do nothing"
+)
+_NOTE_ALL = text(
+    "insert into inbox (consumer, event_id)"
+    " select * from unnest(cast(:consumers as text[]), cast(:event_ids as uuid[]))"
+    " on conflict do nothing returning consumer, event_id"
 )
 _NOTE_RETRIED = text(
     "update inbox set status = 'done', body = null, error = null"

@@ -1,6 +1,7 @@
 """Events whose handler raised: kept in the inbox, tried again with growing pauses, then parked."""
 
 import random
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -24,6 +25,18 @@ a state refusal will not change by waiting; any other error is a bug and gets ``
 
 BUG_PATIENCE = 3
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.2, 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A place in the inbox: which handler had which event."""
+
+    consumer: str
+    event_id: UUID
+
+    def told(self) -> dict[str, str]:
+        """The same for the log."""
+        return {"handler": self.consumer, "event_id": str(self.event_id)}
 
 
 def pause(attempts: int) -> timedelta:
@@ -55,21 +68,15 @@ _NOTE_FAILURE = text(
 
 
 def note_failure(
-    session: Session,
-    *,
-    consumer: str,
-    event_id: UUID,
-    body: Any,
-    error: BaseException,
-    attempts: int,
+    session: Session, note: Note, *, body: Any, error: BaseException, attempts: int
 ) -> str:
     """Keep the event; its new status, ``failed`` (will be tried again) or ``parked``."""
     status = "parked" if attempts >= patience(error) else "failed"
     session.execute(
         _NOTE_FAILURE,
         {
-            "consumer": consumer,
-            "event_id": event_id,
+            "consumer": note.consumer,
+            "event_id": note.event_id,
             "status": status,
             "attempts": attempts,
             "next_at": now() + pause(attempts),
@@ -80,54 +87,37 @@ def note_failure(
     return status
 
 
-CLAIM_FAILED = text(
-    "update inbox set next_at = now() + interval '30 seconds' where (consumer, event_id) in"
-    " (select consumer, event_id from inbox where status = 'failed' and next_at <= now()"
-    " order by next_at limit 20 for update skip locked)"
-    " returning consumer, event_id, attempts, body"
+_SET_ASIDE = text(
+    "insert into inbox (consumer, event_id, status, attempts, next_at, body)"
+    " values (:consumer, :event_id, 'failed', 1, now(), cast(:body as jsonb))"
+    " on conflict do nothing"
 )
-"""Leases what is due; should the process die, another finds it again half a minute later."""
 
 
-def parked(session: Session, limit: int = 200) -> list[dict[str, Any]]:
-    """Parked events, oldest first: consumer, event_id, attempts, error, type, received_at."""
-    rows = session.execute(
-        text(
-            "select consumer, event_id, attempts, error, body->>'type' as type, received_at"
-            " from inbox where status = 'parked' order by received_at limit :limit"
-        ),
-        {"limit": limit},
-    ).mappings()
-    return [dict(row) for row in rows]
+def set_aside(session: Session, note: Note, body: Any) -> None:
+    """Keep an event that was begun and not settled, unless its outcome is known."""
+    row = {"consumer": note.consumer, "event_id": note.event_id}
+    session.execute(_SET_ASIDE, row | {"body": codec.dumps(body).decode()})
 
 
-def parked_one(session: Session, event_id: UUID) -> list[dict[str, Any]]:
-    """Everything kept of one parked event, one entry per handler that failed."""
-    rows = session.execute(
-        text("select * from inbox where status = 'parked' and event_id = :id"), {"id": event_id}
-    ).mappings()
-    return [dict(row) for row in rows]
+_CLAIM = text(
+    "update inbox set next_at = now() + make_interval(secs => 3 + 2 * random()),"
+    " status = case when error is null and attempts >= :most then 'parked' else status end,"
+    " error = case when error is null and attempts >= :most then :died end,"
+    " attempts = attempts + 1"
+    " where (consumer, event_id) = (select consumer, event_id from inbox"
+    " where status = 'failed' and next_at <= now() order by next_at limit 1"
+    " for update skip locked)"
+    " returning consumer, event_id, status, attempts, body"
+)
+_DIED = "The process ended each time it was handled."
 
 
-def replay(session: Session, event_id: UUID) -> int:
-    """Have a parked event tried again from the start; how many handlers will."""
-    result = session.execute(
-        text(
-            "update inbox set status = 'failed', attempts = 0, next_at = now()"
-            " where status = 'parked' and event_id = :id"
-        ),
-        {"id": event_id},
-    )
-    return int(result.rowcount)  # type: ignore[attr-defined]
+def claim(session: Session) -> Any:
+    """The kept event that is longest due, with this attempt counted; None when there is none.
 
-
-def discard(session: Session, event_id: UUID, reason: str) -> int:
-    """Give a parked event up, with the reason kept beside it; how many handlers will miss it."""
-    result = session.execute(
-        text(
-            "update inbox set status = 'discarded', error = error || ' | discarded: ' || :reason"
-            " where status = 'parked' and event_id = :id"
-        ),
-        {"id": event_id, "reason": reason},
-    )
-    return int(result.rowcount)  # type: ignore[attr-defined]
+    An event without an error is one whose last attempt began and never told of its end. After
+    three such attempts it is parked here, before it ends another process; ``status`` tells. Should
+    this process die, another finds the event seconds later; while it is handled, its row is locked.
+    """
+    return session.execute(_CLAIM, {"most": BUG_PATIENCE, "died": _DIED}).one_or_none()

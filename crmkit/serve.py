@@ -53,7 +53,7 @@ def main(service: str) -> None:
             "AMQP_URI": settings.amqp_uri(service),
             "DATABASE": database,
             "max_workers": workers,
-            "SERVICE_CONTAINER_CLS": "crmkit.entrypoints.Container",
+            "SERVICE_CONTAINER_CLS": "crmkit.entrypoints.container.Container",
         }
     )
     runner.add_service(answering(catalog.service_class(service)))

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from contracts import customers as contract
 from crmkit import codec, inbox
 from crmkit.context import NOBODY, Context
-from crmkit.db import Database, Encoded, purge
+from crmkit.db import Database, Encoded, Together, purge
 from crmkit.errors import Conflict, Forbidden, Invalid, NotFound, Unavailable
 from crmkit.ids import new_id
 from crmkit.messages import Envelope
@@ -148,8 +148,7 @@ class TestOnce:
         with database.transaction(Context()) as session:
             inbox.note_failure(
                 session,
-                consumer="customers.on_fact",
-                event_id=event.id,
+                inbox.Note("customers.on_fact", event.id),
                 body={"type": event.type},
                 error=NotFound("early", "Not here yet."),
                 attempts=1,
@@ -159,6 +158,93 @@ class TestOnce:
         work.consumer, work.retrying = "customers.on_fact", True
         assert work.once(event, lambda session, event: None)
         assert not work.once(event, lambda session, event: None)
+
+
+class TestTogether:
+    def test_handles_several_in_one_transaction_each_once(self, database: Database) -> None:
+        events, calls = [fact(), fact()], []
+        assert self.handled(database, events, calls.append) == 2
+        assert calls == events
+        assert self.handled(database, [events[1], events[1], fact()], calls.append) == 1
+
+    def test_one_that_fails_leaves_nothing_of_the_others(self, database: Database) -> None:
+        first, second = fact(), fact()
+
+        def fail(event: Envelope) -> None:
+            if event is second:
+                raise NotFound("early", "Not here yet.")
+
+        with pytest.raises(NotFound):
+            self.handled(database, [first, second], fail)
+        with database.reading(Context()) as session:
+            assert (count(session, "timer"), count(session, "inbox")) == (0, 0)
+
+    def test_each_is_handled_in_a_context_of_its_own(self, database: Database) -> None:
+        events, causes = [fact(), fact()], []
+        work = Together(database)
+        with work.transaction([inbox.Note("c", event.id) for event in events]):
+            for event in events:
+                work.once(event, lambda s, e: causes.append(s.info["context"].causation_id))
+        assert causes == [str(event.id) for event in events]
+
+    def handled(self, database: Database, events: list[Envelope], call: Any) -> int:
+        """How many of them were handled, each setting a timer and then calling."""
+
+        def use_case(session: Session, event: Envelope) -> None:
+            set_timer(session, "kind", str(event.id), event.time)
+            call(event)
+
+        work, done = Together(database), 0
+        with work.transaction([inbox.Note("c", event.id) for event in events]) as new:
+            for event in events:
+                if inbox.Note("c", event.id) in new:
+                    new.remove(inbox.Note("c", event.id))
+                    done += work.once(event, use_case)
+        return done
+
+
+class TestClaim:
+    def claim(self, database: Database) -> Any:
+        with database.transaction(Context()) as session:
+            return inbox.claim(session)
+
+    def make_due(self, database: Database) -> None:
+        with database.transaction(Context()) as session:
+            session.execute(text("update inbox set next_at = now()"))
+
+    def test_parks_what_began_three_times_and_never_told_of_its_end(
+        self, database: Database
+    ) -> None:
+        note = inbox.Note("c", new_id())
+        with database.transaction(Context()) as session:
+            inbox.set_aside(session, note, {"type": "a"})
+        for attempt in (2, 3):
+            row = self.claim(database)
+            assert (row.event_id, row.status, row.attempts) == (note.event_id, "failed", attempt)
+            assert self.claim(database) is None
+            self.make_due(database)
+        assert self.claim(database).status == "parked"
+        self.make_due(database)
+        assert self.claim(database) is None
+
+    def test_a_failure_that_was_told_of_is_no_death(self, database: Database) -> None:
+        note = inbox.Note("c", new_id())
+        for attempt in range(1, 6):
+            with database.transaction(Context()) as session:
+                failure = {"body": {"type": "a"}, "error": Unavailable("x", "X.")}
+                inbox.note_failure(session, note, **failure, attempts=attempt)
+            self.make_due(database)
+            row = self.claim(database)
+            assert (row.status, row.attempts) == ("failed", attempt + 1)
+
+    def test_what_was_handled_is_not_set_aside(self, database: Database) -> None:
+        event = fact()
+        work = database.within(event.context)
+        work.consumer = "c"
+        assert work.once(event, lambda session, event: None)
+        with database.transaction(Context()) as session:
+            inbox.set_aside(session, inbox.Note("c", event.id), {"type": event.type})
+        assert self.claim(database) is None
 
 
 class TestKeepingFailures:
@@ -179,7 +265,7 @@ class TestKeepingFailures:
     ) -> None:
         with database.transaction(Context()) as session:
             kept = inbox.note_failure(
-                session, consumer="c", event_id=new_id(), body={}, error=error, attempts=attempts
+                session, inbox.Note("c", new_id()), body={}, error=error, attempts=attempts
             )
         assert kept == status
 
@@ -187,7 +273,7 @@ class TestKeepingFailures:
         event_id = new_id()
         with database.transaction(Context()) as session:
             refused = {"body": {}, "error": Invalid("x", "X."), "attempts": 1}
-            inbox.note_failure(session, consumer="c", event_id=event_id, **refused)
+            inbox.note_failure(session, inbox.Note("c", event_id), **refused)
         with database.transaction(Context()) as session:
             assert [row["event_id"] for row in inbox.parked(session)] == [event_id]
             assert inbox.replay(session, event_id) == 1

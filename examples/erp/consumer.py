@@ -92,7 +92,7 @@ def consume(url: str, store: Store) -> None:
                 if event["source"] != f"/crm/{properties.user_id}":
                     raise ValueError(f"Forged by {properties.user_id}.")
                 new = store.take_in(event)
-            except (ValueError, KeyError, TypeError):
+            except (ValueError, KeyError, TypeError, RecursionError):
                 # What cannot be understood now will not be later; the broker parks it.
                 log.exception("An event was refused.")
                 channel.basic_reject(method.delivery_tag, requeue=False)
