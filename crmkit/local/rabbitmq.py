@@ -17,6 +17,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pika
+from pika.adapters.utils.connection_workflow import AMQPConnectorException
 from pika.exceptions import AMQPError
 
 from crmkit.local.installation import Installation
@@ -287,11 +288,11 @@ def answers(amqp_uri: str) -> bool:
     parameters = [pika.URLParameters(one) for one in amqp_uri.split(";")]
     for one in parameters:
         one.connection_attempts = 1
-        one.socket_timeout = one.blocked_connection_timeout = 3
+        one.socket_timeout = one.stack_timeout = one.blocked_connection_timeout = 3
     logging.getLogger("pika").setLevel(logging.CRITICAL)
     try:
         pika.BlockingConnection(parameters).close()
-    except (AMQPError, OSError):
+    except (AMQPError, AMQPConnectorException, OSError):
         return False
     return True
 

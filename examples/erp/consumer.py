@@ -17,6 +17,7 @@ import time
 from typing import Any
 
 import pika
+from pika.adapters.utils.connection_workflow import AMQPConnectorException
 
 log = logging.getLogger("erp")
 
@@ -112,7 +113,7 @@ def main() -> None:
         try:
             consume(url, store)
             pause = 0.5
-        except pika.exceptions.AMQPError as error:
+        except (pika.exceptions.AMQPError, AMQPConnectorException) as error:
             log.warning("The broker cannot be reached: %r", error)
         time.sleep(pause)
         pause = min(pause * 2, 10.0)

@@ -17,6 +17,7 @@ from uuid import UUID
 
 import pika
 import psycopg
+from pika.adapters.utils.connection_workflow import AMQPConnectorException
 from sqlalchemy import make_url
 
 from crmkit import topology
@@ -28,6 +29,8 @@ HANDLERS = {
     "notifications": "notifications.on_order_submitted",
 }
 QUIET_ROUNDS = 2
+# A broker that takes the connection and says nothing is none of pika's AMQPErrors.
+NO_BROKER = (pika.exceptions.AMQPError, AMQPConnectorException, OSError)
 
 
 class Databases:
@@ -112,7 +115,7 @@ class Erp:
 
     def _run(self) -> None:
         while not self._over.is_set():
-            with contextlib.suppress(pika.exceptions.AMQPError, OSError):
+            with contextlib.suppress(*NO_BROKER):
                 self._consume()
             self.attached.clear()
             self._over.wait(0.3)

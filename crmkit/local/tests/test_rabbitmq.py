@@ -1,5 +1,6 @@
 import asyncio
 import json
+import socket
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +21,14 @@ class TestUri:
     def test_quotes_what_would_break_it(self) -> None:
         made = rabbitmq.uri("a/b", "p@:", "127.0.0.1:1", "crm")
         assert made == "amqp://a%2Fb:p%40%3A@127.0.0.1:1/crm"
+
+
+class TestAnswers:
+    def test_a_frozen_broker_does_not(self) -> None:
+        """The kernel takes its connections; nobody greets."""
+        with socket.create_server(("127.0.0.1", 0)) as frozen:
+            port = frozen.getsockname()[1]
+            assert not rabbitmq.answers(f"amqp://sales:secret@127.0.0.1:{port}/crm")
 
 
 class TestCluster:
