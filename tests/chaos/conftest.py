@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from crmkit.local.stack import LocalStack
-from tests.chaos import faulty, report
+from tests.chaos import faulty, points, report
 from tests.chaos.checker import Checker, Databases
 from tests.chaos.driving import Driver, token_of
 from tests.chaos.faults import Ctl, everything_ready
@@ -54,7 +54,12 @@ def rapport(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
         tmp_path_factory.mktemp("chaos"),
         seed_customers=1,
         scale={"gateway": 2},
-        inherited=environment(**{faulty.FAILING: str(FAILING_PERCENT)}),
+        inherited=environment(
+            **{
+                faulty.FAILING: str(FAILING_PERCENT),
+                points.FOLDER: str(tmp_path_factory.mktemp("points")),
+            }
+        ),
         crm=(sys.executable, "-m", "tests.chaos.faulty"),
     )
     stack.start()

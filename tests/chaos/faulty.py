@@ -1,7 +1,8 @@
-"""Runs Rapport's command line with handlers of events that fail now and then, half of them late.
+"""Runs Rapport's command line with faults planted in its processes.
 
-``LocalStack(crm=(python, "-m", "tests.chaos.faulty"))`` starts all processes this way; how often
-is CHAOS_FAILING_PERCENT. The application itself knows nothing of it.
+``LocalStack(crm=(python, "-m", "tests.chaos.faulty"))`` starts all of them this way. Handlers of
+events fail now and then, half of them late: how often is CHAOS_FAILING_PERCENT. Processes die where
+a test wishes it: see ``points``. The application itself knows nothing of it.
 """
 
 import importlib
@@ -11,30 +12,37 @@ import sys
 from typing import Any
 
 from crmkit.__main__ import main
+from tests.chaos import points
 
 FAILING = "CHAOS_FAILING_PERCENT"
 
 
 def fail_now_and_then(percent: float) -> None:
     """Have that share of the attempts to handle an event end as if something below had failed."""
-    from crmkit.db import Work
+    from crmkit.db import Together, Work
     from crmkit.errors import Unavailable
 
-    whole = Work.once
     dice = random.Random()
 
-    def once(self: Work, event: Any, use_case: Any) -> bool:
-        fails, late = dice.random() * 100 < percent, dice.random() < 0.5
+    def spoil(work: Any) -> None:
+        whole = work.__dict__["once"]
 
-        def spoiled(session: Any, event: Any) -> None:
-            if not fails or late:
-                use_case(session, event)
-            if fails:
-                raise Unavailable("chaos", "A fault was asked for.")
+        def once(self: Any, event: Any, use_case: Any) -> bool:
+            fails, late = dice.random() * 100 < percent, dice.random() < 0.5
 
-        return whole(self, event, spoiled)
+            def spoiled(session: Any, event: Any) -> None:
+                if not fails or late:
+                    use_case(session, event)
+                if fails:
+                    raise Unavailable("chaos", "A fault was asked for.")
 
-    Work.once = once  # type: ignore[method-assign]
+            return bool(whole(self, event, spoiled))
+
+        work.once = once
+
+    # Alone or with others: one that failed with others is handled alone, and may fail again.
+    spoil(Work)
+    spoil(Together)
 
 
 if __name__ == "__main__":
@@ -42,4 +50,5 @@ if __name__ == "__main__":
         # Makes the standard library cooperative first, as `crm serve` needs it.
         importlib.import_module("crmkit.serve")
         fail_now_and_then(float(os.environ[FAILING]))
+    points.plant(sys.argv[1:])
     main()

@@ -1,0 +1,107 @@
+"""T8: an event that kills every process which handles it, among others that do no harm."""
+
+import random
+import time
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from crmkit.local.stack import LocalStack
+from crmkit.testing import eventually
+from tests.chaos import faults, points
+from tests.chaos.checker import Databases
+from tests.chaos.faults import Ctl, everything_ready
+from tests.chaos.test_relay_killed import HANDLER, INSERT
+from tests.talking import Api
+
+LONGEST_SECONDS = 120.0
+OWNER = "notifications"
+QUEUE = "evt-sales-task.done.v1--notifications.on_task_done"
+
+
+def announce(dsn: str, size: int) -> list[uuid.UUID]:
+    """The ids of so many events of tasks that were done, all announced at once."""
+    events = [uuid.uuid4() for _ in range(size)]
+    rows = []
+    for event in events:
+        task = uuid.uuid4()
+        rows.append((event, task, 1, f'{{"task_id": "{task}", "customer_id": null}}'))
+    with psycopg.connect(dsn) as database, database.cursor() as cursor:
+        cursor.executemany(INSERT, rows)
+    return events
+
+
+def statuses(databases: Databases, events: list[uuid.UUID]) -> dict[uuid.UUID, str]:
+    """What the inbox says of them."""
+    query = "select event_id, status from inbox where consumer = %s and event_id = any(%s)"
+    return dict(databases.rows(OWNER, query, HANDLER, events))
+
+
+@pytest.mark.parametrize(
+    ("killers", "innocents"),
+    [(1, 100), pytest.param(3, 300, marks=pytest.mark.chaos)],
+)
+def test_what_kills_its_process_is_parked_and_nothing_else_is(
+    killers: int,
+    innocents: int,
+    rapport: LocalStack,
+    client: Api,
+    databases: Databases,
+    ctl: Ctl,
+    note: Callable[..., None],
+) -> None:
+    folder = Path(rapport.env()[points.FOLDER])
+    dice = random.Random(faults.seed())
+    rapport.stop_process("relay")
+    events = announce(databases.dsn("sales"), killers + innocents)
+    deadly = dice.sample(events, killers)
+    good = [event for event in events if event not in deadly]
+    for event in deadly:
+        (folder / f"deadly {event}").touch()
+    began = time.monotonic()
+    rapport.start_process("relay")
+
+    def parked() -> bool:
+        found = statuses(databases, deadly)
+        return len(found) == killers and set(found.values()) == {"parked"}
+
+    eventually(parked, seconds=killers * LONGEST_SECONDS, pause=0.2)
+    parked_seconds = time.monotonic() - began
+    eventually(lambda: set(statuses(databases, good).values()) == {"done"}, seconds=60)
+    everything_ready(rapport)
+    last = statuses(databases, good)
+    at_the_broker = databases.number(
+        OWNER, "select count(*) from parked_message where event_id = any(%s)", events
+    )
+    deaths = sum(_deaths(folder / f"deaths by {event}") for event in deadly)
+    note(
+        "T8",
+        killers=killers,
+        innocents=innocents,
+        deaths=deaths,
+        parked_seconds=round(parked_seconds, 1),
+        innocents_handled=sum(status == "done" for status in last.values()),
+        innocents_parked=sum(status == "parked" for status in last.values()) + at_the_broker,
+    )
+    assert deaths > killers, "Nobody died of it again: it did not kill."
+    assert parked_seconds <= killers * LONGEST_SECONDS
+    assert list(last.values()) == ["done"] * innocents
+    assert at_the_broker == 0
+    assert sum(ctl.queues()[QUEUE]) == 0
+
+    # Mended, it is done like any other when somebody replays it.
+    for event in deadly:
+        (folder / f"deadly {event}").unlink()
+    replay = (
+        "update inbox set status = 'failed', attempts = 0, next_at = now()"
+        " where status = 'parked' and event_id = any(%s) returning 1"
+    )
+    assert len(databases.rows(OWNER, replay, deadly)) == killers
+    eventually(lambda: set(statuses(databases, deadly).values()) == {"done"}, seconds=30)
+
+
+def _deaths(book: Path) -> int:
+    return len(book.read_text().splitlines()) if book.exists() else 0
