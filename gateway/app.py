@@ -26,7 +26,7 @@ from crmkit.errors import CrmError
 from crmkit.ids import new_id
 from crmkit.messages import load
 from crmkit.settings import Settings, from_environment
-from gateway import addresses, answers, audit, languages, problems, requests, special
+from gateway import addresses, answers, audit, audit_asked, languages, problems, requests, special
 from gateway.answers import Answer, Header
 from gateway.audit_refusals import Refusals
 from gateway.identity import families, passwords
@@ -232,6 +232,8 @@ class Gateway:
             call.request = load(route.command, call.request)
             return await route.handler(resources, call)
         if route.local is None:
+            if route.audited:
+                await audit_asked.note(resources, route, call)
             return await resources.client.call(
                 route.command, call.request, call.context, seconds=route.seconds
             )

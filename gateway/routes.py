@@ -56,6 +56,7 @@ class Route:
     the gateway's own database, or ``handler`` the coroutine that answers it. ``repeatable`` rows
     take a POST without Idempotency-Key. ``location`` is the template of the Location header of a
     201; without it, it is the path and the new id. ``limit`` names the rate limit that applies.
+    ``audited`` is the action under which the audit log has who asked, with the fields ``noted``.
     """
 
     method: str
@@ -72,6 +73,8 @@ class Route:
     handler: Handler | None = None
     seconds: float = 5.0
     limit: str = "default"
+    audited: str = ""
+    noted: tuple[str, ...] = ()
 
     @property
     def tag(self) -> str:

@@ -24,6 +24,8 @@ ROUTES = [
         contract.RecordConsent,
         _WRITE,
         "Note what a customer agreed to or withdrew.",
+        audited="consent.asked",
+        noted=("channel", "purpose", "granted", "source"),
     ),
     Route(
         "POST",

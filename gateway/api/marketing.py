@@ -31,6 +31,7 @@ ROUTES = [
         contract.LaunchCampaign,
         _LAUNCH,
         "Freeze the audience and begin to send.",
+        audited="campaign.launch_asked",
     ),
     Route(
         "POST",
