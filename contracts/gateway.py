@@ -177,7 +177,7 @@ class AddStaff(Command):
     language = language(load_default="en")
     team_id = fields.UUID(required=True)
     roles = _roles(required=True)
-    capacity = fields.Integer(load_default=20, validate=validate.Range(0, 1000))
+    capacity = fields.Integer(load_default=20, strict=True, validate=validate.Range(0, 1000))
     password = _password(load_default=None)
 
     example: ClassVar[dict[str, Any]] = {
@@ -200,7 +200,7 @@ class ChangeStaff(Versioned):
     language = language()
     team_id = fields.UUID()
     roles = _roles()
-    capacity = fields.Integer(validate=validate.Range(0, 1000))
+    capacity = fields.Integer(strict=True, validate=validate.Range(0, 1000))
     active = fields.Boolean()
     password = _password()
 
@@ -737,7 +737,7 @@ class RotateApiKey(Versioned):
 
     reply = ApiKey
     api_key_id = fields.UUID(required=True)
-    overlap_hours = fields.Integer(load_default=168, validate=validate.Range(0, 720))
+    overlap_hours = fields.Integer(load_default=168, strict=True, validate=validate.Range(0, 720))
 
     example: ClassVar[dict[str, Any]] = {"overlap_hours": 24}
 

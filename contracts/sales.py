@@ -16,7 +16,7 @@ class OrderLine(Reply):
     """One position of an order."""
 
     description = text(200, required=True)
-    quantity = fields.Integer(required=True, validate=validate.Range(1, 1_000_000))
+    quantity = fields.Integer(required=True, strict=True, validate=validate.Range(1, 1_000_000))
     unit_price = fields.Nested(Money, required=True)
 
 

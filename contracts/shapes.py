@@ -1,7 +1,7 @@
 """Fields and shapes that several contracts share."""
 
 from datetime import date
-from typing import Any
+from typing import Any, ClassVar
 
 from marshmallow import ValidationError, fields, validate
 
@@ -72,6 +72,8 @@ class Money(Reply):
 
     amount = fields.Decimal(required=True, as_string=True, places=None, allow_nan=False)
     currency = choice(CURRENCIES, required=True)
+
+    example: ClassVar[dict[str, Any]] = {"amount": "1234.50", "currency": "USD"}
 
 
 class Record(Reply):

@@ -1,6 +1,7 @@
 """The OpenAPI 3.1 description, generated from the rows and the contracts."""
 
 import importlib
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -103,7 +104,7 @@ _PARAMETERS: dict[str, dict[str, Any]] = {
         "in": "header",
         "required": True,
         "description": "A value of your own; the same key again does nothing and answers the same.",
-        "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+        "schema": {"type": "string", "pattern": "^[ -~]{1,255}$"},
         "example": "8e03978e-40d5-43dd-bc93-6894a57f9324",
     },
     "IfMatch": {
@@ -130,6 +131,7 @@ _PARAMETERS: dict[str, dict[str, Any]] = {
     },
 }
 
+_SEGMENT = re.compile(r"\{[a-z_]*\}")
 _ORDERED = (fields.Integer, fields.Float, fields.Decimal, fields.DateTime, fields.Date)
 
 
@@ -140,7 +142,7 @@ def document(rows: Iterable[Route], server: str) -> dict[str, Any]:
     components.schemas["Problem"] = _PROBLEM
     paths: dict[str, dict[str, Any]] = {}
     for row in listed:
-        paths.setdefault(row.path, {})[row.method.lower()] = _operation(row, components)
+        paths.setdefault(row.path, {})[row.method.lower()] = _operation(row, listed, components)
     return {
         "openapi": "3.1.0",
         "jsonSchemaDialect": "https://json-schema.org/draft/2020-12/schema",
@@ -194,7 +196,7 @@ def _failure(status: int) -> dict[str, Any]:
     }
 
 
-def _operation(row: Route, components: Components) -> dict[str, Any]:
+def _operation(row: Route, rows: list[Route], components: Components) -> dict[str, Any]:
     described = [row.description, plain(row.command.__doc__ or "")]
     operation: dict[str, Any] = {
         "operationId": row.command.name,
@@ -207,6 +209,8 @@ def _operation(row: Route, components: Components) -> dict[str, Any]:
     }
     if row.permission == PUBLIC:
         operation["security"] = []
+    if links := _links(row, rows):
+        operation["responses"][str(row.status)]["links"] = links
     if row.takes_body:
         operation["requestBody"] = _body(row, components)
     return operation
@@ -283,6 +287,31 @@ def _responses(row: Route, components: Components) -> dict[str, Any]:
     for status in sorted(_statuses(row)):
         found[str(status)] = {"$ref": f"#/components/responses/{_failure_name(status)}"}
     return found
+
+
+def _links(row: Route, rows: list[Route]) -> dict[str, Any]:
+    """What can be done next with the record in an answer, or with the first one in a list."""
+    if "id" in row.command.reply().fields and not row.path.endswith("/360"):
+        record, pointer = row.path.split("/actions/")[0], "/id"
+    elif row.method == "GET" and issubclass(row.command, ListQuery):
+        record, pointer = row.path, "/items/0/id"
+    else:
+        return {}
+    below = record if record.endswith("}") else record + "/{}"
+    found = {}
+    for other in rows:
+        thing = other.path.split("/actions/")[0]
+        one = len(other.parameters) == 1 and _SEGMENT.sub("{}", thing) == _SEGMENT.sub("{}", below)
+        if one and other is not row and (pointer == "/id" or other.method == "GET"):
+            found[other.command.name] = _link(other, f"$response.body#{pointer}")
+    return found
+
+
+def _link(other: Route, identity: str) -> dict[str, Any]:
+    parameters = {f"path.{other.parameters[0]}": identity}
+    if other.needs_version:
+        parameters["header.If-Match"] = "$response.header.ETag"
+    return {"operationId": other.command.name, "parameters": parameters}
 
 
 def _success(row: Route, components: Components) -> dict[str, Any]:
