@@ -25,7 +25,7 @@ def direct(extra: str = "") -> set[str]:
 def components(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict]:
     """The components of the bill of materials by name."""
     file = tmp_path_factory.mktemp("sbom") / "sbom.json"
-    command = ["sh", "scripts/sbom.sh", str(VENV), str(file)]
+    command = ["sh", "scripts/sbom.sh", str(VENV), str(file), "--no-validate"]
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=60)
     bill = json.loads(file.read_text())
     assert bill["bomFormat"] == "CycloneDX"
