@@ -78,28 +78,30 @@ def page(
     """One page of ``statement`` as ``{"items": […], "page": {…}}``.
 
     ``columns`` gives the column behind every declared filter, sort and output field; ``id`` is
-    among them and breaks ties. ``statement`` selects nothing yet but carries joins and conditions
-    (scope included); ``asked`` is the loaded request.
+    among them and breaks ties. ``statement`` selects them under their names
+    (``crmkit.db.select_named``) and carries joins and conditions, the scope included; ``asked`` is
+    the loaded request.
     """
     chosen = _chosen(asked.get("fields_"), columns)
     name, descending = _sort(contract, asked.get("sort"))
     where = _conditions(contract, columns, asked.get("filter") or {})
     mark = _mark(contract, (name, descending), asked)
     key, tie = columns[name], columns["id"]
-    query = statement.with_only_columns(
-        *(_named(columns[c], c) for c in chosen), key.label("_key"), tie.label("_tie")
-    ).where(*where)
-    order = (key.desc(), tie.desc()) if descending else (key.asc(), tie.asc())
+    query = statement.where(*where)
+    if chosen:
+        needed = dict.fromkeys((*chosen, name, "id"))
+        query = query.with_only_columns(*(columns[one].label(one) for one in needed))
     if asked.get("cursor"):
         query = query.where(
             _after(key, tie, _open_cursor(asked["cursor"], mark), descending=descending)
         )
+    order = (key.desc(), tie.desc()) if descending else (key.asc(), tie.asc())
     limit = asked["limit"]
     rows = session.execute(query.order_by(*order).limit(limit + 1)).mappings().all()
     more = len(rows) > limit
     last = rows[limit - 1] if more else None
     info: dict[str, Any] = {
-        "next": _cursor(mark, last["_key"], last["_tie"]) if last else None,
+        "next": _cursor(mark, last[name], last["id"]) if last else None,
         "limit": limit,
     }
     if asked.get("count"):
@@ -107,7 +109,11 @@ def page(
             statement.with_only_columns(tie).where(*where).order_by(None).subquery()
         )
         info["count"] = session.scalar(counted)
-    return {"items": [{c: row[c] for c in chosen} for row in rows[:limit]], "page": info}
+    return {"items": [_only(chosen, row) for row in rows[:limit]], "page": info}
+
+
+def _only(chosen: list[str], row: Mapping[Any, Any]) -> dict[Any, Any]:
+    return {name: row[name] for name in chosen} if chosen else dict(row)
 
 
 def merged(
@@ -133,21 +139,15 @@ def merged(
     if asked.get("count"):
         info["count"] = sum(part["page"]["count"] for part in parts)
     chosen = _chosen(asked.get("fields_"), dict.fromkeys(items[0])) if items else []
-    return {"items": [{n: item[n] for n in chosen} for item in items], "page": info}
-
-
-def _named(column: ColumnElement[Any], name: str) -> ColumnElement[Any]:
-    return column if getattr(column, "key", None) == name else column.label(name)
+    return {"items": [_only(chosen, item) for item in items], "page": info}
 
 
 def _chosen(names: str | None, columns: Mapping[str, Any]) -> list[str]:
-    available = [name for name in columns if not name.startswith("_")]
-    if not names:
-        return available
-    wanted = [name.strip() for name in names.split(",")]
-    unknown = [name for name in wanted if name not in available]
+    """The fields that were asked for; none are all."""
+    wanted = [name.strip() for name in names.split(",")] if names else []
+    unknown = [name for name in wanted if name not in columns]
     if unknown:
-        raise _refused("fields", f"Unknown: {', '.join(unknown)}. Known: {', '.join(available)}.")
+        raise _refused("fields", f"Unknown: {', '.join(unknown)}. Known: {', '.join(columns)}.")
     return wanted
 
 

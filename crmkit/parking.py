@@ -34,6 +34,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from crmkit import catalog, codec, pages, topology
+from crmkit.db import select_named
 from crmkit.errors import Conflict, Invalid, NotFound
 from crmkit.messages import Command, Envelope, Event, Reply, open_received
 from crmkit.tables import inbox, outbox, parked_message, timer
@@ -178,18 +179,18 @@ def _all(owner: str) -> Subquery:
     return union_all(events, messages, timers).subquery("parked")
 
 
-def _columns(owner: str) -> tuple[Select[Any], dict[str, ColumnElement[Any]]]:
+def _columns(owner: str) -> dict[str, ColumnElement[Any]]:
     found = _all(owner)
     columns: dict[str, ColumnElement[Any]] = {"id": found.c.id}
     columns["owner"] = cast(literal(owner), Text)
     columns |= {name: found.c[name] for name in found.c.keys() if name != "id"}  # noqa: SIM118
-    return select(found), columns
+    return columns
 
 
 def list_parked(session: Session, *, owner: str, **asked: Any) -> dict[str, Any]:
     """A page of what is parked in this owner's database, newest first."""
-    statement, columns = _columns(owner)
-    return pages.page(session, statement, ListParked, columns, asked)
+    columns = _columns(owner)
+    return pages.page(session, select_named(columns), ListParked, columns, asked)
 
 
 def counts(owner: str) -> Select[Any]:
@@ -200,10 +201,9 @@ def counts(owner: str) -> Select[Any]:
 
 def find(session: Session, owner: str, identity: UUID) -> list[dict[str, Any]]:
     """What is parked under that id, or for the event of that id: one entry for each handler."""
-    statement, columns = _columns(owner)
-    named = [column.label(name) for name, column in columns.items()]
+    columns = _columns(owner)
     where = or_(columns["id"] == identity, columns["event_id"] == identity)
-    rows = session.execute(statement.with_only_columns(*named).where(where)).mappings()
+    rows = session.execute(select_named(columns).where(where)).mappings()
     return [dict(row) for row in rows]
 
 

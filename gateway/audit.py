@@ -16,7 +16,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from contracts import gateway as contract
 from crmkit import codec, pages
 from crmkit.clock import now
-from crmkit.db import context
+from crmkit.db import context, select_named
 from crmkit.ids import new_id
 from gateway import audit_chain, keys
 from gateway.identity.models import Base
@@ -64,6 +64,7 @@ _CONTENT = (
     "details",
 )
 COLUMNS: dict[str, Any] = {name: getattr(AuditEntry, name) for name in _CONTENT}
+_WHOLE = select_named(COLUMNS)
 
 
 def note(session: Session, action: str, subject: str, /, *, by: str = "", **details: Any) -> None:
@@ -106,7 +107,7 @@ def note(session: Session, action: str, subject: str, /, *, by: str = "", **deta
 
 def list_audit_entries(session: Session, **asked: Any) -> dict[str, Any]:
     """A page of the log, newest first."""
-    return pages.page(session, select(AuditEntry), contract.ListAuditEntries, COLUMNS, asked)
+    return pages.page(session, _WHOLE, contract.ListAuditEntries, COLUMNS, asked)
 
 
 def verify_audit_trail(session: Session, *, after: int = 0, limit: int = 100_000) -> dict[str, Any]:

@@ -269,17 +269,6 @@ class TestKeepingFailures:
             )
         assert kept == status
 
-    def test_replay_and_discard_take_it_out_of_parking(self, database: Database) -> None:
-        event_id = new_id()
-        with database.transaction(Context()) as session:
-            refused = {"body": {}, "error": Invalid("x", "X."), "attempts": 1}
-            inbox.note_failure(session, inbox.Note("c", event_id), **refused)
-        with database.transaction(Context()) as session:
-            assert [row["event_id"] for row in inbox.parked(session)] == [event_id]
-            assert inbox.replay(session, event_id) == 1
-            assert inbox.parked(session) == []
-            assert inbox.discard(session, event_id, "test") == 0
-
 
 class TestTimers:
     def due(self, database: Database) -> list[Timer]:

@@ -6,13 +6,12 @@ from ipaddress import ip_network
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from contracts import gateway as contract
 from crmkit import pages
 from crmkit.clock import now
-from crmkit.db import fetch
+from crmkit.db import fetch, select_named
 from crmkit.errors import Conflict, Invalid
 from crmkit.ids import new_id
 from gateway import audit
@@ -37,6 +36,7 @@ COLUMNS: dict[str, Any] = {
     "created_at": ApiKey.created_at,
     "updated_at": ApiKey.updated_at,
 }
+_WHOLE = select_named(COLUMNS)
 
 
 def shown(key: ApiKey) -> dict[str, Any]:
@@ -46,7 +46,7 @@ def shown(key: ApiKey) -> dict[str, Any]:
 
 def list_api_keys(session: Session, **asked: Any) -> dict[str, Any]:
     """A page of keys."""
-    return pages.page(session, select(ApiKey), contract.ListApiKeys, COLUMNS, asked)
+    return pages.page(session, _WHOLE, contract.ListApiKeys, COLUMNS, asked)
 
 
 def get_api_key(session: Session, *, api_key_id: UUID) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from sqlalchemy.sql import ColumnElement
 
 from contracts import gateway as contract
 from crmkit import pages
-from crmkit.db import actor, fetch, missing
+from crmkit.db import actor, fetch, missing, select_named
 from crmkit.errors import Conflict, Forbidden, Invalid, stale
 from crmkit.ids import new_id
 from crmkit.outbox import emit
@@ -33,6 +33,7 @@ COLUMNS: dict[str, Any] = {
     "created_at": Staff.created_at,
     "updated_at": Staff.updated_at,
 }
+_WHOLE = select_named(COLUMNS)
 
 
 def shown(staff: Staff) -> dict[str, Any]:
@@ -59,7 +60,7 @@ def _visible(session: Session) -> ColumnElement[bool]:
 
 def list_staff(session: Session, **asked: Any) -> dict[str, Any]:
     """A page of the staff in the actor's scope."""
-    statement = select(Staff).where(_visible(session))
+    statement = _WHOLE.where(_visible(session))
     return pages.page(session, statement, contract.ListStaff, COLUMNS, asked)
 
 

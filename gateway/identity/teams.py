@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from contracts import gateway as contract
 from crmkit import pages
-from crmkit.db import fetch
+from crmkit.db import fetch, select_named
 from crmkit.errors import Conflict
 from crmkit.ids import new_id
 from crmkit.outbox import emit
@@ -24,6 +24,7 @@ COLUMNS: dict[str, Any] = {
     "created_at": Team.created_at,
     "updated_at": Team.updated_at,
 }
+_WHOLE = select_named(COLUMNS)
 
 
 def shown(team: Team) -> dict[str, Any]:
@@ -42,7 +43,7 @@ def _facts(team: Team) -> dict[str, Any]:
 
 def list_teams(session: Session, **asked: Any) -> dict[str, Any]:
     """A page of teams."""
-    return pages.page(session, select(Team), contract.ListTeams, COLUMNS, asked)
+    return pages.page(session, _WHOLE, contract.ListTeams, COLUMNS, asked)
 
 
 def get_team(session: Session, *, team_id: UUID) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from contracts import marketing as contract
 from crmkit.clock import now
-from crmkit.db import actor, fetch, one, visible
+from crmkit.db import actor, fetch, one, select_named, visible
 from crmkit.errors import Conflict
 from crmkit.messages import Event
 from crmkit.outbox import emit
@@ -23,6 +23,7 @@ _COLUMNS = {
     if name not in {"counts", "progress"}
 }
 LIST_COLUMNS = {name: getattr(Campaign, name) for name in contract.CampaignRow().fields}
+_LISTED = select_named(LIST_COLUMNS)
 _TEXTS = ("name", "channels", "audience", "contents", "default_language")
 
 
@@ -52,7 +53,7 @@ def get(session: Session, *, campaign_id: UUID) -> dict[str, Any]:
 
 def find(session: Session, **asked: Any) -> dict[str, Any]:
     """A page of campaigns."""
-    statement = select(Campaign).where(visible(session, Campaign))
+    statement = _LISTED.where(visible(session, Campaign))
     return page(session, statement, contract.ListCampaigns, LIST_COLUMNS, asked)
 
 

@@ -2,11 +2,10 @@
 
 from typing import Any
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from contracts import marketing as contract
-from crmkit.db import visible
+from crmkit.db import select_named, visible
 from crmkit.pages import page
 from services.marketing.models import Campaign, Customer, Recipient
 
@@ -16,15 +15,18 @@ _OF_CUSTOMER: dict[str, Any] = {
     for name in contract.CustomerCampaign().fields
 }
 
+_WHOLE = select_named(_COLUMNS).join(Campaign, Campaign.id == Recipient.campaign_id)
+_SENT = (
+    select_named(_OF_CUSTOMER)
+    .select_from(Recipient)
+    .join(Campaign, Campaign.id == Recipient.campaign_id)
+    .join(Customer, Customer.id == Recipient.customer_id)
+)
+
 
 def find(session: Session, **asked: Any) -> dict[str, Any]:
     """A page of recipients of the campaigns the actor may see."""
-    statement = (
-        select(Recipient)
-        .select_from(Recipient)
-        .join(Campaign, Campaign.id == Recipient.campaign_id)
-        .where(visible(session, Campaign))
-    )
+    statement = _WHOLE.where(visible(session, Campaign))
     return page(session, statement, contract.ListRecipients, _COLUMNS, asked)
 
 
@@ -33,11 +35,5 @@ def find_of_customer(session: Session, **asked: Any) -> dict[str, Any]:
 
     Whoever cares for a customer must know what marketing told them, without seeing the campaign.
     """
-    statement = (
-        select(Recipient)
-        .select_from(Recipient)
-        .join(Campaign, Campaign.id == Recipient.campaign_id)
-        .join(Customer, Customer.id == Recipient.customer_id)
-        .where(visible(session, Customer))
-    )
+    statement = _SENT.where(visible(session, Customer))
     return page(session, statement, contract.ListCustomerCampaigns, _OF_CUSTOMER, asked)

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from contracts import notifications as contract
 from crmkit.clock import now
-from crmkit.db import actor, missing
+from crmkit.db import actor, missing, select_named
 from crmkit.messages import Envelope
 from crmkit.pages import page
 from services.notifications import messages, wording
@@ -18,11 +18,12 @@ from services.notifications.people import colleague_of
 COLUMNS = {
     name: getattr(InboxItem, name) for name in contract.InboxItem().fields if name != "unread"
 } | {"unread": InboxItem.read_at.is_(None)}
+_WHOLE = select_named(COLUMNS)
 
 
 def find(session: Session, **asked: Any) -> dict[str, Any]:
     """A page of the caller's own inbox, whatever else they may see."""
-    mine = select(InboxItem).where(InboxItem.owner_id == actor(session).id)
+    mine = _WHOLE.where(InboxItem.owner_id == actor(session).id)
     return page(session, mine, contract.ListInboxItems, COLUMNS, asked)
 
 

@@ -4,14 +4,14 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import false, or_, select
+from sqlalchemy import false, or_
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from contracts import notifications as contract
 from contracts.shapes import time_zone_of
 from crmkit.clock import now
-from crmkit.db import actor, one, visible
+from crmkit.db import actor, one, select_named, visible
 from crmkit.ids import new_id
 from crmkit.messages import Envelope
 from crmkit.pages import page
@@ -20,26 +20,25 @@ from services.notifications.models import Colleague, Customer, Message
 from services.notifications.people import customer_of
 
 COLUMNS = {name: getattr(Message, name) for name in contract.Message().fields}
+_WHOLE = select_named(COLUMNS)
 
 
 def get(session: Session, *, message_id: UUID) -> dict[str, Any]:
     """One message; NotFound."""
-    columns = (column.label(name) for name, column in COLUMNS.items())
-    return one(session, _seen(session, *columns).where(Message.id == message_id), "message")
+    return one(session, _seen(session).where(Message.id == message_id), "message")
 
 
 def find(session: Session, **asked: Any) -> dict[str, Any]:
     """A page of messages."""
-    return page(session, _seen(session, Message.id), contract.ListMessages, COLUMNS, asked)
+    return page(session, _seen(session), contract.ListMessages, COLUMNS, asked)
 
 
-def _seen(session: Session, *columns: Any) -> Any:
+def _seen(session: Session) -> Any:
     """Messages to customers the actor may see, and to the actor."""
     who = actor(session)
-    query = select(*columns)
     if who.scope == "all":
-        return query
-    query = query.join(Customer, Customer.id == Message.customer_id, isouter=True)
+        return _WHOLE
+    query = _WHOLE.join(Customer, Customer.id == Message.customer_id, isouter=True)
     # Without an id nothing is the actor's: ``= null`` would become ``is null``, all to customers.
     mine = false() if who.id is None else Message.staff_id == who.id
     return query.where(or_(visible(session, Customer), mine))

@@ -65,7 +65,7 @@ def get(session: Session, *, reminder_id: UUID) -> dict[str, Any]:
 
 def find(session: Session, **asked: Any) -> dict[str, Any]:
     """A page of reminders."""
-    statement = select(Reminder).where(visible(session, Reminder))
+    statement = _WHOLE.where(visible(session, Reminder))
     return page(session, statement, contract.ListReminders, COLUMNS, asked)
 
 

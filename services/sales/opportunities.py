@@ -5,7 +5,7 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select
 from sqlalchemy.orm import Session
 
 from contracts import sales as contract
@@ -68,9 +68,7 @@ def get(session: Session, *, opportunity_id: UUID) -> dict[str, Any]:
 
 def find(session: Session, **asked: Any) -> dict[str, Any]:
     """A page of opportunities."""
-    statement = customers.joined(select(Opportunity), Opportunity).where(
-        visible(session, Opportunity)
-    )
+    statement = _columns().where(visible(session, Opportunity))
     return page(session, statement, contract.ListOpportunities, COLUMNS, asked)
 
 

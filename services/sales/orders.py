@@ -4,7 +4,7 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select
 from sqlalchemy.orm import Session
 
 from contracts import sales as contract
@@ -90,7 +90,7 @@ def get(session: Session, *, order_id: UUID) -> dict[str, Any]:
 
 def find(session: Session, **asked: Any) -> dict[str, Any]:
     """A page of orders."""
-    statement = customers.joined(select(Order), Order).where(visible(session, Order))
+    statement = _columns().where(visible(session, Order))
     return page(session, statement, contract.ListOrders, COLUMNS, asked)
 
 

@@ -52,7 +52,7 @@ def get(session: Session, *, task_id: UUID) -> dict[str, Any]:
 
 def find(session: Session, **asked: Any) -> dict[str, Any]:
     """A page of tasks."""
-    statement = customers.joined(select(Task), Task).where(visible(session, Task))
+    statement = _columns().where(visible(session, Task))
     return page(session, statement, contract.ListTasks, COLUMNS, asked)
 
 

@@ -3,7 +3,6 @@
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from contracts import service_desk as contract
@@ -57,5 +56,5 @@ def get(session: Session, *, feedback_id: UUID) -> dict[str, Any]:
 
 def find(session: Session, **asked: Any) -> dict[str, Any]:
     """A page of feedback."""
-    statement = select(Feedback).where(visible(session, Feedback))
+    statement = _WHOLE.where(visible(session, Feedback))
     return page(session, statement, contract.ListFeedback, COLUMNS, asked)

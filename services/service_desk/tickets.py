@@ -1,14 +1,15 @@
 """Opening, finding and working on tickets."""
 
+from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import or_, select
+from sqlalchemy import Select, or_, select
 from sqlalchemy.orm import Session
 
 from contracts import service_desk as contract
 from crmkit.clock import now
-from crmkit.db import fetch, missing, one, visible
+from crmkit.db import fetch, missing, one, select_named, visible
 from crmkit.ids import new_id
 from crmkit.outbox import emit
 from crmkit.pages import page
@@ -49,8 +50,7 @@ def open_for(
 
 def get(session: Session, *, ticket_id: UUID) -> dict[str, Any]:
     """One ticket with its history; NotFound."""
-    query = _joined(session).with_only_columns(*(c.label(name) for name, c in COLUMNS.items()))
-    ticket = one(session, query.where(Ticket.id == ticket_id), "ticket")
+    ticket = one(session, _readable(session).where(Ticket.id == ticket_id), "ticket")
     history = session.execute(
         select(*_STEP).where(TicketHistory.ticket_id == ticket_id).order_by(TicketHistory.id)
     )
@@ -59,7 +59,7 @@ def get(session: Session, *, ticket_id: UUID) -> dict[str, Any]:
 
 def find(session: Session, **asked: Any) -> dict[str, Any]:
     """A page of tickets."""
-    return page(session, _joined(session), contract.ListTickets, COLUMNS, asked)
+    return page(session, _readable(session), contract.ListTickets, COLUMNS, asked)
 
 
 def start(session: Session, *, ticket_id: UUID) -> dict[str, Any]:
@@ -139,14 +139,15 @@ def reopen(session: Session, *, ticket_id: UUID, reason: str) -> dict[str, Any]:
     return _shown(session, ticket)
 
 
-def _joined(session: Session) -> Any:
+@cache
+def _columns() -> Select[Any]:
+    joined = select_named(COLUMNS).select_from(Ticket)
+    return joined.outerjoin(Customer, Customer.id == Ticket.customer_id)
+
+
+def _readable(session: Session) -> Select[Any]:
     """Tickets the actor may read: in their own scope, or of customers they care for."""
-    return (
-        select(Ticket)
-        .select_from(Ticket)
-        .outerjoin(Customer, Customer.id == Ticket.customer_id)
-        .where(or_(visible(session, Ticket), visible(session, Customer)))
-    )
+    return _columns().where(or_(visible(session, Ticket), visible(session, Customer)))
 
 
 def _shown(session: Session, ticket: Ticket) -> dict[str, Any]:
