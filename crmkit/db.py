@@ -48,6 +48,14 @@ UseCase = Callable[..., Any]
 
 _ATTEMPTS = 3
 PURGE_ROWS = 5000
+_GONE_SOON = {
+    "keepalives_idle": 10,
+    "keepalives_interval": 3,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+}
+"""libpq's settings by which a database host that vanished is noticed in some twenty seconds; by
+the defaults of TCP its connections would be held for hours."""
 COPY_PATIENCE_SECONDS = (0.02, 0.04, 0.08, 0.16, 0.32)
 """Whoever registers a customer and at once an opportunity for it is faster than the event between
 two services. A command that misses a copy is done again after these pauses before it is refused."""
@@ -212,12 +220,16 @@ class Database:
             max_overflow=5,
             pool_timeout=2,
             pool_recycle=3600,
-            connect_args={"application_name": name, "connect_timeout": 3},
+            connect_args={"application_name": name, "connect_timeout": 3} | _GONE_SOON,
             json_serializer=lambda value: codec.dumps(value).decode(),
             json_deserializer=codec.loads,
         )
         # One statement needs no BEGIN and COMMIT round trips.
-        self._reading = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._reading = self.engine.execution_options(
+            isolation_level="AUTOCOMMIT",
+            # Rows are read by the names of their columns, which are the same for every asking.
+            _result_disable_adapt_to_context=True,
+        )
 
     def within(self, context: Context) -> "Work":
         """The database as one request sees it."""

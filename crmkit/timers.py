@@ -44,10 +44,12 @@ MOST_ATTEMPTS = 10
 """As in the conditions of the indexes, which name the number, too."""
 
 DUE = text(
-    "select id, kind, key, due_at, payload from timer where kind = any(:kinds)"
-    " and due_at <= now() and attempts < 10 order by due_at limit 50"
+    "select * from (select id, kind, key, due_at, payload from timer where kind = any(:kinds)"
+    " and due_at <= now() and attempts < 10 order by due_at limit 500) as longest"
+    " order by random() limit 50"
 )
-"""Looks without locking; whoever takes a timer first has it."""
+"""Looks without locking; whoever takes a timer first has it. Replicas that look at the same time
+find different ones: of the same fifty, all but one replica would take most in vain."""
 
 TAKE = text(
     "delete from timer where id = (select id from timer where id = :id and due_at = :due_at"

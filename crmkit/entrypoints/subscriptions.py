@@ -13,13 +13,13 @@ from kombu import Queue
 from nameko.extensions import Entrypoint, ProviderCollector, SharedExtension
 from sqlalchemy.orm import Session
 
-from crmkit import codec, db, inbox, logs, metrics, topology, tracing
+from crmkit import db, inbox, logs, metrics, topology, tracing
 from crmkit.attachment import BusConsumer
 from crmkit.context import Context
 from crmkit.entrypoints.looking import look_again_and_again
 from crmkit.errors import CrmError, Invalid, Unavailable
 from crmkit.inbox import Note
-from crmkit.messages import Envelope, Event, open_envelope
+from crmkit.messages import Envelope, Event, open_envelope, open_received
 
 log = logging.getLogger(__name__)
 
@@ -275,12 +275,8 @@ class SubscriptionEntrypoint(Entrypoint):  # type: ignore[misc]
     def receive(self, message: Any) -> None:
         """Take the event in, or park what is no event of the owner; never raises."""
         try:
-            if message.properties.get("user_id") != self.event.owner:
-                raise Invalid("forged", f"Not sent by {self.event.owner}.")
-            body = codec.loads(message.body)
-            if not isinstance(body, dict):
-                raise Invalid("malformed", "An event must be a JSON object.")
-            envelope = open_envelope(self.event, body)
+            sender = message.properties.get("user_id")
+            envelope, body = open_received(self.event, sender, message.body)
         except Exception as error:  # noqa: BLE001 - poison goes to parking, the process lives on
             log.warning("An event was refused.", extra={"cause": repr(error)})
             message.finish("reject")
