@@ -16,7 +16,7 @@ from tests.chaos.faults import Ctl, everything_ready
 from tests.talking import Api
 
 HERE = Path(__file__).parent
-SERVERS = {"rapport", "line", "stack"}
+SERVERS = {"rapport", "line", "stack", "trio", "world"}
 WITHOUT_LIMITS = {"RATE_PER_SECOND": "1000000"}
 FAILING_PERCENT = 5
 
