@@ -111,6 +111,7 @@ def note(request: pytest.FixtureRequest) -> Any:
     """Writes the numbers of a test into the report: ``note("T1", orders=10_000, lost=0)``."""
 
     def write(test: str, **numbers: Any) -> None:
-        report.note(test, request.node.name, numbers)
+        full = request.node.get_closest_marker("chaos") is not None
+        report.note(test, request.node.name, numbers, full=full)
 
     return write

@@ -16,15 +16,18 @@ PAGE = ROOT / "docs" / "reliability.md"
 BEGIN, END = "<!-- chaos: begin -->", "<!-- chaos: end -->"
 
 
-def note(test: str, name: str, numbers: dict[str, Any]) -> None:
-    """Keep the numbers of a test in place of those of its last run, and show them."""
+def note(test: str, name: str, numbers: dict[str, Any], *, full: bool) -> None:
+    """Keep the numbers of a test in place of those of its last run, and show them.
+
+    ``full`` tells a run at full size from the slice of it that `make test` holds.
+    """
     line = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in numbers.items())
     sys.stderr.write(f"\n  {test} {line}\n")
     BOOK.parent.mkdir(parents=True, exist_ok=True)
     book = json.loads(BOOK.read_text()) if BOOK.exists() else {}
     day = datetime.now(UTC).strftime("%Y-%m-%d")
     # Numbers are noted before they are judged; until then they are those of a failure.
-    book[f"{test} {name}"] = {"at": day, "passed": False, "numbers": numbers}
+    book[f"{test} {name}"] = {"at": day, "passed": False, "full": full, "numbers": numbers}
     BOOK.write_text(json.dumps(book, indent=2, ensure_ascii=False))
 
 
@@ -39,9 +42,18 @@ def passed(name: str) -> None:
 
 
 def table(book: dict[str, Any]) -> str:
-    """The summary as Markdown, one row a test, in the order of their numbers."""
+    """The summary as Markdown, one row a test, in the order of their numbers.
+
+    Slices are left out where there is a run at full size, tests where there is none of that name.
+    """
     rows = ["| test | on | result | what was counted |", "|---|---|---|---|"]
+    whole = {_function(key) for key, entry in book.items() if entry.get("full")}
+    sources = "".join(path.read_text() for path in Path(__file__).parent.glob("test_*.py"))
     for key in sorted(book, key=_position):
+        if f"def {_function(key)}(" not in sources:
+            continue
+        if _function(key) in whole and not book[key].get("full"):
+            continue
         test, name = key.split(" ", 1)
         entry = book[key]
         numbers = ", ".join(
@@ -53,6 +65,10 @@ def table(book: dict[str, Any]) -> str:
             f"| {test} `{name.removeprefix('test_')}` | {entry['at']} | {result} | {numbers} |"
         )
     return "\n".join(rows)
+
+
+def _function(key: str) -> str:
+    return key.split(" ", 1)[1].partition("[")[0]
 
 
 def _position(key: str) -> tuple[int, str]:
