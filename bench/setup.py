@@ -20,12 +20,12 @@ from urllib.parse import quote
 import httpx
 import pika
 import psycopg
-from sqlalchemy import make_url
 
 from bench import crm, load, machine
 from bench.load import Hits, Shot
 from bench.refusal import BenchFailed
 from bench.results import Journal, Result, medians
+from crmkit.dsn import dsn
 from crmkit.local.installation import Installation
 from crmkit.local.rabbitmq import VHOST, uri
 from crmkit.local.spawning import end_group, spawn
@@ -133,9 +133,8 @@ class Rapport:
     @contextlib.contextmanager
     def database(self, owner: str) -> Iterator["psycopg.Connection[Any]"]:
         """An owner's database, as its own role, every statement on its own."""
-        url = make_url(self.env[f"{owner.upper()}_DATABASE_URL"]).set(drivername="postgresql")
-        dsn = url.render_as_string(hide_password=False)
-        with psycopg.connect(dsn, autocommit=True) as connection:
+        address = dsn(self.env[f"{owner.upper()}_DATABASE_URL"])
+        with psycopg.connect(address, autocommit=True) as connection:
             connection.execute("set statement_timeout = 0")
             yield connection
 

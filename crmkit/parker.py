@@ -13,10 +13,10 @@ from typing import Any
 from uuid import UUID
 
 import psycopg
-from sqlalchemy import make_url
 from sqlalchemy.dialects import postgresql
 
 from crmkit import bus, catalog, inbox, metrics, parking, topology
+from crmkit.dsn import dsn
 from crmkit.messages import open_received
 from crmkit.settings import Settings
 
@@ -108,12 +108,7 @@ class Parker:
 
     def __init__(self, settings: Settings) -> None:
         self._amqp_uri = settings.amqp_uri(catalog.GATEWAY)
-        self._databases = {
-            owner: make_url(settings.database_url(owner))
-            .set(drivername="postgresql")
-            .render_as_string(hide_password=False)
-            for owner in catalog.owners()
-        }
+        self._databases = {owner: dsn(settings.database_url(owner)) for owner in catalog.owners()}
         self._turns = {owner: asyncio.Lock() for owner in self._databases}
         self.trouble: str | None = "parked messages are not read yet"
 

@@ -17,10 +17,10 @@ import orjson
 import pika
 import psycopg
 from psycopg.rows import dict_row
-from sqlalchemy import make_url
 
 from crmkit import bus, catalog, health, logs, metrics, tracing
 from crmkit.clock import now
+from crmkit.dsn import dsn
 from crmkit.messages import Event, cloud_event
 from crmkit.parker import Parker
 from crmkit.settings import Settings, from_environment
@@ -163,8 +163,7 @@ class Relay:
     """Takes one owner's events to the bus, while it leads."""
 
     def __init__(self, owner: str, database_url: str, amqp_uri: str) -> None:
-        url = make_url(database_url).set(drivername="postgresql")
-        self._dsn = url.render_as_string(hide_password=False)
+        self._dsn = dsn(database_url)
         self._amqp_uri = amqp_uri
         self._owner = owner
         self._events: dict[str, type[Event]] = {e.type: e for e in catalog.events(owner)}

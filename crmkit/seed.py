@@ -17,9 +17,9 @@ from typing import Any, LiteralString
 
 import psycopg
 from psycopg import sql
-from sqlalchemy import make_url
 
 from crmkit import catalog, tables
+from crmkit.dsn import dsn
 from crmkit.settings import from_environment
 
 _BAR = 30
@@ -63,7 +63,7 @@ def _module(owner: str) -> str:
 def _seed(owner: str, url: str, count: int, done: Any) -> None:
     demo = importlib.import_module("demo.company")
     module = importlib.import_module(_module(owner))
-    dsn = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+    address = dsn(url)
     total = 0
 
     def report(more: int) -> None:
@@ -71,7 +71,7 @@ def _seed(owner: str, url: str, count: int, done: Any) -> None:
         total += more
         done[owner] = total
 
-    with psycopg.connect(dsn) as connection:
+    with psycopg.connect(address) as connection:
         connection.execute("set statement_timeout = 0")
         connection.execute("set idle_in_transaction_session_timeout = 0")
         if _is_new(connection):

@@ -154,7 +154,7 @@ class RabbitNode:
     @property
     def process(self) -> str:
         """What the stack calls it: rabbitmq, rabbitmq-2, rabbitmq-3."""
-        return _numbered("rabbitmq", self.number)
+        return numbered("rabbitmq", self.number)
 
     @property
     def folder(self) -> Path:
@@ -168,7 +168,7 @@ class RabbitNode:
 
     def _name(self, number: int) -> str:
         digest = hashlib.sha256(os.fsencode(self.installation.folder)).hexdigest()[:8]
-        return f"{_numbered(f'rapport_{digest}', number)}@localhost"
+        return f"{numbered(f'rapport_{digest}', number)}@localhost"
 
     @property
     def definitions_file(self) -> Path:
@@ -303,8 +303,8 @@ def rabbit_nodes(installation: Installation, script: Path, size: int) -> tuple[R
         RabbitNode(
             installation,
             script,
-            installation.port(_numbered("amqp", number)),
-            installation.port(_numbered("erlang", number)),
+            installation.port(numbered("amqp", number)),
+            installation.port(numbered("erlang", number)),
             installation.port("epmd"),
             number,
             size,
@@ -323,7 +323,8 @@ def begun(installation: Installation) -> list[Path]:
     return sorted(home.parent for home in installation.folder.glob("rabbitmq*/home"))
 
 
-def _numbered(name: str, number: int) -> str:
+def numbered(name: str, number: int) -> str:
+    """The name of one of several: sales, sales-2, sales-3."""
     return name if number == 1 else f"{name}-{number}"
 
 

@@ -206,9 +206,9 @@ class LocalStack:
         return self.port if name == GATEWAY else self.installation.port(name)
 
     def _numbered(self, process: str) -> list[str]:
-        """The names of all processes of a kind: sales, sales-2, sales-3."""
-        further = range(2, self._scale.get(process, 1) + 1)
-        return [process, *(f"{process}-{number}" for number in further)]
+        """The names of all processes of a kind."""
+        count = self._scale.get(process, 1)
+        return [rabbitmq.numbered(process, number) for number in range(1, count + 1)]
 
     def addresses(self) -> dict[str, Any]:
         """What a client needs: addresses, the first login, the ERP's key."""

@@ -18,9 +18,9 @@ from uuid import UUID
 import pika
 import psycopg
 from pika.adapters.utils.connection_workflow import AMQPConnectorException
-from sqlalchemy import make_url
 
 from crmkit import topology
+from crmkit.dsn import dsn
 from crmkit.local.stack import LocalStack
 
 ORDER_SUBMITTED = "crm.sales.order.submitted.v1"
@@ -39,12 +39,7 @@ class Databases:
     def __init__(self, stack: LocalStack) -> None:
         env = stack.env()
         self.owners = stack.owners
-        self._dsn = {
-            owner: make_url(env[f"{owner.upper()}_DATABASE_URL"])
-            .set(drivername="postgresql")
-            .render_as_string(hide_password=False)
-            for owner in self.owners
-        }
+        self._dsn = {owner: dsn(env[f"{owner.upper()}_DATABASE_URL"]) for owner in self.owners}
         self._open: dict[str, psycopg.Connection[Any]] = {}
 
     def dsn(self, owner: str) -> str:

@@ -6,9 +6,9 @@ from typing import Any
 import pika
 import psycopg
 import pytest
-from sqlalchemy import make_url
 
 from crmkit import codec, topology
+from crmkit.dsn import dsn
 from crmkit.local.stack import LocalStack
 from crmkit.testing import eventually
 from tests.talking import Api, Json
@@ -37,8 +37,7 @@ STRANGE_HEADERS: list[dict[str, Any]] = [
 
 
 def inbox_rows(stack: LocalStack, owner: str, status: str) -> int:
-    url = make_url(stack.env()[f"{owner.upper()}_DATABASE_URL"]).set(drivername="postgresql")
-    with psycopg.connect(url.render_as_string(hide_password=False)) as database:
+    with psycopg.connect(dsn(stack.env()[f"{owner.upper()}_DATABASE_URL"])) as database:
         row = database.execute("select count(*) from inbox where status = %s", (status,)).fetchone()
     assert row is not None
     return int(row[0])
@@ -132,8 +131,7 @@ class TestDelivery:
 
 class TestRelay:
     def test_a_row_that_commits_late_is_not_passed_over(self, stack: LocalStack) -> None:
-        url = make_url(stack.env()["CUSTOMERS_DATABASE_URL"]).set(drivername="postgresql")
-        dsn = url.render_as_string(hide_password=False)
+        address = dsn(stack.env()["CUSTOMERS_DATABASE_URL"])
         insert = (
             "insert into outbox (event_id, type, aggregate_id, aggregate_version, payload, context,"
             " created_at) values (gen_random_uuid(), 'crm.customers.customer.lifecycle_changed.v1',"
@@ -149,9 +147,9 @@ class TestRelay:
             return bool(row and row[0])
 
         with (
-            psycopg.connect(dsn) as late,
-            psycopg.connect(dsn) as early,
-            psycopg.connect(dsn, autocommit=True) as watch,
+            psycopg.connect(address) as late,
+            psycopg.connect(address) as early,
+            psycopg.connect(address, autocommit=True) as watch,
         ):
             lower = late.execute(insert, (facts,)).fetchone()
             higher = early.execute(insert, (facts,)).fetchone()

@@ -10,9 +10,9 @@ from typing import Any
 
 import psycopg
 import pytest
-from sqlalchemy import make_url
 
 from crmkit import codec, topology
+from crmkit.dsn import dsn
 from crmkit.local.stack import LocalStack
 from crmkit.testing import eventually
 from tests.talking import Api, Json
@@ -27,9 +27,8 @@ def database(stack: LocalStack) -> Iterator[Any]:
     opened: list[psycopg.Connection[Any]] = []
 
     def connect(owner: str) -> psycopg.Connection[Any]:
-        url = make_url(stack.env()[f"{owner.upper()}_DATABASE_URL"])
-        dsn = url.set(drivername="postgresql").render_as_string(hide_password=False)
-        opened.append(psycopg.connect(dsn, autocommit=True))
+        address = dsn(stack.env()[f"{owner.upper()}_DATABASE_URL"])
+        opened.append(psycopg.connect(address, autocommit=True))
         return opened[-1]
 
     yield connect
