@@ -1,6 +1,6 @@
 """The contract of the toy service: an echo to measure the bus, a nap to measure replicas.
 
-The last word of this module's name is the service's: commands go to ``toy.echo`` and ``toy.nap``.
+The second word of this module's name is the service's: commands go to ``toy.echo`` and ``toy.nap``.
 """
 
 from marshmallow import fields

@@ -4,6 +4,7 @@ Nothing here knows a name; a new service is found because it lies there.
 """
 
 import importlib
+import pkgutil
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -29,9 +30,11 @@ def package(owner: str) -> str:
     return GATEWAY if owner == GATEWAY else f"services.{owner}"
 
 
-def contract(owner: str) -> ModuleType:
-    """The owner's contracts."""
-    return importlib.import_module(f"contracts.{owner}")
+def contracts(owner: str) -> list[ModuleType]:
+    """The modules of the owner's contracts: a single one, or a package and those in it."""
+    first = importlib.import_module(f"contracts.{owner}")
+    others = pkgutil.iter_modules(getattr(first, "__path__", ()), f"{first.__name__}.")
+    return [first, *(importlib.import_module(one.name) for one in others)]
 
 
 def models(owner: str) -> ModuleType:
@@ -49,9 +52,9 @@ def service_class(owner: str) -> type[Any]:
 
 
 def _members(owner: str, base: type[Any]) -> list[type[Any]]:
-    module = contract(owner)
     return [
         value
+        for module in contracts(owner)
         for name, value in vars(module).items()
         if isinstance(value, type)
         and issubclass(value, base)

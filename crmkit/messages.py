@@ -25,7 +25,8 @@ def snake(name: str) -> str:
 
 
 def _owner(module: str) -> str:
-    return module.rsplit(".", 1)[-1]
+    """``contracts.sales`` and ``contracts.gateway.staff`` name theirs after the first dot."""
+    return module.split(".")[:2][-1]
 
 
 class Reply(Schema):

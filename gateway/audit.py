@@ -13,7 +13,7 @@ from sqlalchemy import BigInteger, DateTime, Index, LargeBinary, Text, Uuid, ins
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from contracts import gateway as contract
+from contracts.gateway import audit as contract
 from crmkit import codec, pages
 from crmkit.clock import now
 from crmkit.db import context, select_named

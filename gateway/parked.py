@@ -12,7 +12,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from contracts import gateway as contract
+from contracts.gateway import views as contract
 from crmkit import catalog, codec, pages, parking
 from crmkit.db import Encoded
 from crmkit.errors import Unavailable

@@ -101,7 +101,7 @@ def _staff(demo: Any, team_ids: Mapping[str, UUID]) -> Iterable[dict[str, Any]]:
 def _events(
     teams: Iterable[Mapping[str, Any]], staff: Iterable[Mapping[str, Any]]
 ) -> Iterable[dict[str, Any]]:
-    for kind, rows in ((contract.TeamCreated, teams), (contract.StaffJoined, staff)):
+    for kind, rows in ((contract.teams.TeamCreated, teams), (contract.staff.StaffJoined, staff)):
         for row in rows:
             yield _event(kind, row)
 

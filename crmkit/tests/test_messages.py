@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from marshmallow import fields
 
-from contracts import sales
+from contracts import gateway, sales
 from crmkit import codec
 from crmkit.context import NOBODY, Actor, Context, from_headers, to_headers
 from crmkit.errors import Conflict, CrmError, Invalid, NotFound, from_wire, to_wire
@@ -30,6 +30,10 @@ class TestNames:
     def test_an_event_knows_its_own(self) -> None:
         assert sales.OrderSubmitted.type == "crm.sales.order.submitted.v1"
         assert sales.OrderSubmitted.routing_key == "order.submitted.v1"
+
+    def test_do_not_tell_in_which_file_of_its_owner_a_contract_lies(self) -> None:
+        assert gateway.staff.AddStaff.owner == "gateway"
+        assert gateway.staff.StaffJoined.type == "crm.gateway.staff.joined.v1"
 
     @pytest.mark.parametrize(
         ("camel", "snaked"), [("WinOpportunity", "win_opportunity"), ("Get360View", "get360_view")]

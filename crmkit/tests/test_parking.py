@@ -25,7 +25,7 @@ def team_created(event_id: UUID) -> dict[str, Any]:
         "specversion": "1.0",
         "id": str(event_id),
         "source": "/crm/gateway",
-        "type": gateway.TeamCreated.type,
+        "type": gateway.teams.TeamCreated.type,
         "subject": f"team/{event_id}",
         "time": "2026-11-22T00:00:00Z",
         "aggregateversion": 3,
@@ -35,7 +35,7 @@ def team_created(event_id: UUID) -> dict[str, Any]:
 
 
 def facts() -> dict[str, Any]:
-    return dict(gateway.TeamCreated.example) | {"added": "later"}
+    return dict(gateway.teams.TeamCreated.example) | {"added": "later"}
 
 
 def keep_event(session: Session, status: str = "parked") -> UUID:
@@ -52,9 +52,9 @@ def keep_timer(session: Session, attempts: int = 10) -> None:
 
 
 def keep_message(session: Session, body: bytes, *, consumer: str | None = HANDLER) -> UUID:
-    queue = f"evt-gateway-{gateway.TeamCreated.routing_key}--{consumer}" if consumer else ""
+    queue = f"evt-gateway-{gateway.teams.TeamCreated.routing_key}--{consumer}" if consumer else ""
     found = parker.Found(
-        queue, consumer, OWNER, gateway.TeamCreated.routing_key, OWNER, "rejected", body
+        queue, consumer, OWNER, gateway.teams.TeamCreated.routing_key, OWNER, "rejected", body
     )
     session.execute(insert(parked_message).values(found.row))
     return UUID(str(found.row["id"]))
@@ -102,7 +102,7 @@ class TestList:
         keep_event(session)
         keep_timer(session)
         page = parking.list_parked(session, owner=OWNER, **load(parking.ListParked, {}))
-        assert not gateway.ListParked.reply().validate(codec.loads(codec.dumps(page)))
+        assert not gateway.views.ListParked.reply().validate(codec.loads(codec.dumps(page)))
 
     def test_is_counted_for_the_metric(self, session: Session) -> None:
         keep_event(session)
@@ -127,7 +127,7 @@ class TestMerging:
                 codec.loads(codec.dumps(parking.list_parked(session, owner=owner, **asked)))
                 for owner in ("gateway", "sales")
             ]
-            page = pages.merged(gateway.ListParked, asked, parts)
+            page = pages.merged(gateway.views.ListParked, asked, parts)
             assert page["page"]["count"] == 8
             both += [(item["id"], item["owner"]) for item in page["items"]]
             asked["cursor"] = page["page"]["next"]

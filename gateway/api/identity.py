@@ -10,7 +10,7 @@ ROUTES = [
     Route(
         "POST",
         "/v1/sessions",
-        contract.SignIn,
+        contract.sessions.SignIn,
         PUBLIC,
         "Log in.",
         status=201,
@@ -24,7 +24,7 @@ ROUTES = [
     Route(
         "POST",
         "/v1/sessions/actions/refresh",
-        contract.RefreshSession,
+        contract.sessions.RefreshSession,
         PUBLIC,
         "Renew the tokens.",
         handler=sessions.refresh,
@@ -32,7 +32,7 @@ ROUTES = [
     Route(
         "DELETE",
         "/v1/sessions/current",
-        contract.SignOut,
+        contract.sessions.SignOut,
         LOGGED_IN,
         "Log out.",
         status=204,
@@ -41,7 +41,7 @@ ROUTES = [
     Route(
         "POST",
         "/v1/sessions/actions/verify",
-        contract.VerifySignIn,
+        contract.sessions.VerifySignIn,
         PUBLIC,
         "Finish a login with the second factor.",
         status=201,
@@ -51,7 +51,7 @@ ROUTES = [
     Route(
         "POST",
         "/v1/sessions/actions/start-oidc",
-        contract.StartOidc,
+        contract.oidc.StartOidc,
         PUBLIC,
         "Begin a login at the OpenID provider.",
         handler=oidc.start_oidc,
@@ -60,7 +60,7 @@ ROUTES = [
     Route(
         "POST",
         "/v1/sessions/actions/finish-oidc",
-        contract.FinishOidc,
+        contract.oidc.FinishOidc,
         PUBLIC,
         "Finish a login at the OpenID provider.",
         status=201,
@@ -70,7 +70,7 @@ ROUTES = [
     Route(
         "GET",
         "/v1/me/sessions",
-        contract.ListMySessions,
+        contract.sessions.ListMySessions,
         LOGGED_IN,
         "List one's open sessions.",
         handler=sessions.list_my_sessions,
@@ -78,7 +78,7 @@ ROUTES = [
     Route(
         "DELETE",
         "/v1/me/sessions/{session_id}",
-        contract.EndMySession,
+        contract.sessions.EndMySession,
         LOGGED_IN,
         "End one of one's sessions.",
         status=204,
@@ -87,7 +87,7 @@ ROUTES = [
     Route(
         "GET",
         "/v1/me/mfa",
-        contract.GetMfa,
+        contract.mfa.GetMfa,
         LOGGED_IN,
         "Show the state of one's second factor.",
         handler=mfa.get_mfa,
@@ -95,7 +95,7 @@ ROUTES = [
     Route(
         "POST",
         "/v1/me/mfa/actions/start",
-        contract.StartMfa,
+        contract.mfa.StartMfa,
         LOGGED_IN,
         "Begin to set up a second factor.",
         description="The secret is shown in this answer only. Asking again makes another.",
@@ -106,7 +106,7 @@ ROUTES = [
     Route(
         "POST",
         "/v1/me/mfa/actions/confirm",
-        contract.ConfirmMfa,
+        contract.mfa.ConfirmMfa,
         LOGGED_IN,
         "Turn the second factor on.",
         repeatable=True,
@@ -116,7 +116,7 @@ ROUTES = [
     Route(
         "POST",
         "/v1/me/mfa/actions/turn-off",
-        contract.TurnOffMfa,
+        contract.mfa.TurnOffMfa,
         LOGGED_IN,
         "Turn the second factor off.",
         status=204,
@@ -127,18 +127,18 @@ ROUTES = [
     Route(
         "POST",
         "/v1/me/mfa/actions/renew-recovery-codes",
-        contract.RenewRecoveryCodes,
+        contract.mfa.RenewRecoveryCodes,
         LOGGED_IN,
         "Replace one's recovery codes.",
         repeatable=True,
         handler=mfa.renew_recovery_codes,
         limit="login",
     ),
-    Route("GET", "/v1/me", contract.GetMe, LOGGED_IN, "Who asks.", handler=me.get_me),
+    Route("GET", "/v1/me", contract.me.GetMe, LOGGED_IN, "Who asks.", handler=me.get_me),
     Route(
         "POST",
         "/v1/me/actions/change-password",
-        contract.ChangePassword,
+        contract.me.ChangePassword,
         LOGGED_IN,
         "Change one's password.",
         local=staff.change_password,
@@ -147,7 +147,7 @@ ROUTES = [
     Route(
         "GET",
         "/v1/staff",
-        contract.ListStaff,
+        contract.staff.ListStaff,
         "staff.read",
         "List staff.",
         local=staff.list_staff,
@@ -155,7 +155,7 @@ ROUTES = [
     Route(
         "POST",
         "/v1/staff",
-        contract.AddStaff,
+        contract.staff.AddStaff,
         "staff.write",
         "Take somebody on.",
         status=201,
@@ -164,7 +164,7 @@ ROUTES = [
     Route(
         "GET",
         "/v1/staff/{staff_id}",
-        contract.GetStaff,
+        contract.staff.GetStaff,
         "staff.read",
         "Show a member of staff.",
         local=staff.get_staff,
@@ -172,7 +172,7 @@ ROUTES = [
     Route(
         "PATCH",
         "/v1/staff/{staff_id}",
-        contract.ChangeStaff,
+        contract.staff.ChangeStaff,
         "staff.write",
         "Change a member of staff.",
         local=staff.change_staff,
@@ -180,7 +180,7 @@ ROUTES = [
     Route(
         "GET",
         "/v1/staff/{staff_id}/sessions",
-        contract.ListStaffSessions,
+        contract.sessions.ListStaffSessions,
         "staff.write",
         "List a colleague's open sessions.",
         local=sessions.list_staff_sessions,
@@ -188,7 +188,7 @@ ROUTES = [
     Route(
         "DELETE",
         "/v1/staff/{staff_id}/sessions/{session_id}",
-        contract.EndStaffSession,
+        contract.sessions.EndStaffSession,
         "staff.write",
         "End a session of a colleague.",
         status=204,
@@ -197,7 +197,7 @@ ROUTES = [
     Route(
         "DELETE",
         "/v1/staff/{staff_id}/sessions",
-        contract.EndStaffSessions,
+        contract.sessions.EndStaffSessions,
         "staff.write",
         "End all sessions of a colleague.",
         status=204,
@@ -206,7 +206,7 @@ ROUTES = [
     Route(
         "GET",
         "/v1/staff/{staff_id}/identities",
-        contract.ListStaffIdentities,
+        contract.oidc.ListStaffIdentities,
         "staff.write",
         "List a colleague's identities at the OpenID provider.",
         local=oidc.list_staff_identities,
@@ -214,7 +214,7 @@ ROUTES = [
     Route(
         "POST",
         "/v1/staff/{staff_id}/identities",
-        contract.LinkIdentity,
+        contract.oidc.LinkIdentity,
         "staff.write",
         "Let a colleague log in through the OpenID provider.",
         status=201,
@@ -223,7 +223,7 @@ ROUTES = [
     Route(
         "DELETE",
         "/v1/staff/{staff_id}/identities/{identity_id}",
-        contract.UnlinkIdentity,
+        contract.oidc.UnlinkIdentity,
         "staff.write",
         "Take an identity from a colleague.",
         status=204,
@@ -232,7 +232,7 @@ ROUTES = [
     Route(
         "POST",
         "/v1/staff/{staff_id}/actions/reset-mfa",
-        contract.ResetStaffMfa,
+        contract.mfa.ResetStaffMfa,
         "staff.write",
         "Take a colleague's lost second factor away.",
         status=204,
@@ -241,7 +241,7 @@ ROUTES = [
     Route(
         "GET",
         "/v1/teams",
-        contract.ListTeams,
+        contract.teams.ListTeams,
         "teams.read",
         "List teams.",
         local=teams.list_teams,
@@ -249,7 +249,7 @@ ROUTES = [
     Route(
         "POST",
         "/v1/teams",
-        contract.CreateTeam,
+        contract.teams.CreateTeam,
         "teams.write",
         "Set up a team.",
         status=201,
@@ -258,7 +258,7 @@ ROUTES = [
     Route(
         "GET",
         "/v1/teams/{team_id}",
-        contract.GetTeam,
+        contract.teams.GetTeam,
         "teams.read",
         "Show a team.",
         local=teams.get_team,
@@ -266,18 +266,23 @@ ROUTES = [
     Route(
         "PATCH",
         "/v1/teams/{team_id}",
-        contract.ChangeTeam,
+        contract.teams.ChangeTeam,
         "teams.write",
         "Rename a team.",
         local=teams.change_team,
     ),
     Route(
-        "GET", "/v1/roles", contract.ListRoles, "roles.read", "List roles.", local=roles.list_roles
+        "GET",
+        "/v1/roles",
+        contract.roles.ListRoles,
+        "roles.read",
+        "List roles.",
+        local=roles.list_roles,
     ),
     Route(
         "PUT",
         "/v1/roles/{role}",
-        contract.PutRole,
+        contract.roles.PutRole,
         "roles.write",
         "Define a role of the company.",
         local=roles.put_role,
@@ -285,7 +290,7 @@ ROUTES = [
     Route(
         "GET",
         "/v1/api-keys",
-        contract.ListApiKeys,
+        contract.api_keys.ListApiKeys,
         "api_keys.read",
         "List API keys.",
         local=api_keys.list_api_keys,
@@ -293,7 +298,7 @@ ROUTES = [
     Route(
         "POST",
         "/v1/api-keys",
-        contract.CreateApiKey,
+        contract.api_keys.CreateApiKey,
         "api_keys.write",
         "Make an API key.",
         status=201,
@@ -304,7 +309,7 @@ ROUTES = [
     Route(
         "GET",
         "/v1/api-keys/{api_key_id}",
-        contract.GetApiKey,
+        contract.api_keys.GetApiKey,
         "api_keys.read",
         "Show an API key.",
         local=api_keys.get_api_key,
@@ -312,7 +317,7 @@ ROUTES = [
     Route(
         "DELETE",
         "/v1/api-keys/{api_key_id}",
-        contract.RevokeApiKey,
+        contract.api_keys.RevokeApiKey,
         "api_keys.write",
         "Revoke an API key.",
         local=api_keys.revoke_api_key,
@@ -320,7 +325,7 @@ ROUTES = [
     Route(
         "POST",
         "/v1/api-keys/{api_key_id}/actions/rotate",
-        contract.RotateApiKey,
+        contract.api_keys.RotateApiKey,
         "api_keys.write",
         "Give an API key a new secret.",
         description="The secret is shown in this answer only. Each asking makes another.",
@@ -330,7 +335,7 @@ ROUTES = [
     Route(
         "GET",
         "/v1/audit-entries",
-        contract.ListAuditEntries,
+        contract.audit.ListAuditEntries,
         "audit.read",
         "List the audit log.",
         local=audit.list_audit_entries,
@@ -338,7 +343,7 @@ ROUTES = [
     Route(
         "GET",
         "/v1/audit-trail",
-        contract.VerifyAuditTrail,
+        contract.audit.VerifyAuditTrail,
         "audit.read",
         "Check that the audit log is as it was written.",
         local=audit.verify_audit_trail,
@@ -347,7 +352,7 @@ ROUTES = [
     Route(
         "GET",
         "/v1/customers/{customer_id}/360",
-        contract.ViewCustomer,
+        contract.views.ViewCustomer,
         "customers.read",
         "Show a customer from all sides.",
         description="Parts that do not answer in time are named by the header Degraded.",
@@ -356,7 +361,7 @@ ROUTES = [
     Route(
         "GET",
         "/v1/events",
-        contract.ReadEvents,
+        contract.views.ReadEvents,
         "events.read",
         "Read the event feed.",
         handler=reader.read_events,

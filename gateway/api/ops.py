@@ -1,6 +1,6 @@
 """The endpoints of operators."""
 
-from contracts import gateway as contract
+from contracts.gateway import views as contract
 from gateway import parked
 from gateway.routes import Route
 

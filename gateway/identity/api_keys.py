@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from contracts import gateway as contract
+from contracts.gateway import api_keys as contract
 from crmkit import pages
 from crmkit.clock import now
 from crmkit.db import fetch, select_named

@@ -7,7 +7,7 @@ from sqlalchemy import false, func, or_, select, true
 from sqlalchemy.orm import Session
 from sqlalchemy.sql import ColumnElement
 
-from contracts import gateway as contract
+from contracts.gateway import staff as contract
 from crmkit import pages
 from crmkit.db import actor, fetch, missing, select_named
 from crmkit.errors import Conflict, Forbidden, Invalid, stale

@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from contracts import gateway as contract
+from contracts.gateway import teams as contract
 from crmkit import pages
 from crmkit.db import fetch, select_named
 from crmkit.errors import Conflict

@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 
-from contracts import gateway as contract
+from contracts.gateway import audit as contract
 from crmkit import testing
 from crmkit.context import Context
 from crmkit.db import context

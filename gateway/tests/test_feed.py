@@ -2,7 +2,7 @@
 
 import pytest
 
-from contracts.gateway import StaffJoined
+from contracts.gateway.staff import StaffJoined
 from crmkit import codec
 from gateway.feed import cursor, events
 from gateway.feed.reader import Batch

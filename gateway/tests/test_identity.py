@@ -47,7 +47,7 @@ def as_member(session, member, scope="all"):
 class TestTeams:
     def test_get_a_path_below_their_parent_and_are_announced(self, session, seoul):
         assert seoul["path"] == "/hq/seoul/"
-        assert [one["path"] for one in announced(session, contract.TeamCreated)] == [
+        assert [one["path"] for one in announced(session, contract.teams.TeamCreated)] == [
             "/hq/",
             "/hq/seoul/",
         ]
@@ -58,20 +58,20 @@ class TestTeams:
 
     def test_keep_quiet_about_a_name_they_have_already(self, session, seoul):
         teams.change_team(session, team_id=seoul["id"], name="Seoul")
-        assert announced(session, contract.TeamChanged) == []
+        assert announced(session, contract.teams.TeamChanged) == []
         changed = teams.change_team(session, team_id=seoul["id"], name="서울", if_match=1)
         assert changed["version"] == 3 or changed["version"] == 2
-        assert announced(session, contract.TeamChanged)[0]["name"] == "서울"
+        assert announced(session, contract.teams.TeamChanged)[0]["name"] == "서울"
 
     def test_are_listed_in_the_order_of_the_tree(self, session, seoul):
-        asked = load(contract.ListTeams, {})
+        asked = load(contract.teams.ListTeams, {})
         page = teams.list_teams(session, **asked)
         assert [one["path"] for one in page["items"]] == ["/hq/", "/hq/seoul/"]
 
 
 class TestAddStaff:
     def test_announces_all_that_copies_need(self, session, minjun, seoul):
-        (facts,) = announced(session, contract.StaffJoined)
+        (facts,) = announced(session, contract.staff.StaffJoined)
         assert facts == {
             "staff_id": minjun["id"],
             "name": "Kim Minjun",
@@ -140,7 +140,7 @@ class TestChangeStaff:
         changed = staff.change_staff(session, staff_id=minjun["id"], capacity=5, if_match=1)
         again = staff.change_staff(session, staff_id=minjun["id"], capacity=5)
         assert changed["capacity"] == again["capacity"] == 5
-        (facts,) = announced(session, contract.StaffChanged)
+        (facts,) = announced(session, contract.staff.StaffChanged)
         assert facts["capacity"] == 5
 
     def test_refuses_a_stale_version(self, session, minjun):
@@ -152,21 +152,21 @@ class TestChangeStaff:
         opened = log_in(session, minjun)
         left = staff.change_staff(session, staff_id=minjun["id"], active=False)
         assert left["active"] is False
-        assert announced(session, contract.StaffLeft) == [
+        assert announced(session, contract.staff.StaffLeft) == [
             {"staff_id": minjun["id"], "team_path": "/hq/seoul/"}
         ]
-        assert announced(session, contract.StaffChanged) == []
+        assert announced(session, contract.staff.StaffChanged) == []
         assert bearer.of_session(session, families.digest(opened.access_token)) is None
 
     def test_says_what_else_changed_when_somebody_leaves(self, session, minjun):
         staff.change_staff(session, staff_id=minjun["id"], active=False, name="Kim M.", capacity=1)
-        (left,) = announced(session, contract.StaffLeft)
-        (changed,) = announced(session, contract.StaffChanged)
+        (left,) = announced(session, contract.staff.StaffLeft)
+        (changed,) = announced(session, contract.staff.StaffChanged)
         assert left["staff_id"] == changed["staff_id"] == minjun["id"]
         told = (changed["name"], changed["capacity"], changed["active"])
         assert told == ("Kim M.", 1, False)
         kinds = session.scalars(select(outbox.c.type).order_by(outbox.c.id)).all()[-2:]
-        assert kinds == [contract.StaffLeft.type, contract.StaffChanged.type]
+        assert kinds == [contract.staff.StaffLeft.type, contract.staff.StaffChanged.type]
 
     def test_lets_nobody_change_somebody_mightier(self, session, minjun, seoul):
         boss = staff.add_staff(
@@ -187,7 +187,7 @@ class TestChangeStaff:
         as_member(session, minjun, "team")
         with pytest.raises(NotFound):
             staff.change_staff(session, staff_id=other["id"], name="P")
-        asked = load(contract.ListStaff, {"filter": {"active": "true"}})
+        asked = load(contract.staff.ListStaff, {"filter": {"active": "true"}})
         page = staff.list_staff(session, **asked)
         assert [one["id"] for one in page["items"]] == [minjun["id"]]
 
@@ -338,10 +338,10 @@ class TestSeed:
         raw = session.connection().connection.driver_connection
         seed.seed(raw, demo, 7, reported.append)
         assert reported == [7]
-        assert len(announced(session, contract.StaffJoined)) == len(demo.STAFF)
-        assert len(announced(session, contract.TeamCreated)) == len(demo.TEAMS) + 1
+        assert len(announced(session, contract.staff.StaffJoined)) == len(demo.STAFF)
+        assert len(announced(session, contract.teams.TeamCreated)) == len(demo.TEAMS) + 1
         assert bearer.of_key(session, families.digest("crm_erp_key")) is not None
         admin = session.get_one(Staff, demo.ADMIN.id)
         assert admin.roles == ["admin"]
-        asked = load(contract.ListStaff, {"limit": "200"})
+        asked = load(contract.staff.ListStaff, {"limit": "200"})
         assert len(staff.list_staff(session, **asked)["items"]) == len(demo.STAFF)

@@ -51,14 +51,14 @@ class CustomersService:
     def on_unsubscribe_received(self, event: Envelope) -> None:
         self.db.once(event, customers.withdraw_consent)
 
-    @subscribe(gateway.StaffJoined)
+    @subscribe(gateway.staff.StaffJoined)
     def on_staff_joined(self, event: Envelope) -> None:
         self.db.once(event, customers.keep_colleague)
 
-    @subscribe(gateway.StaffChanged)
+    @subscribe(gateway.staff.StaffChanged)
     def on_staff_changed(self, event: Envelope) -> None:
         self.db.once(event, customers.keep_colleague)
 
-    @subscribe(gateway.StaffLeft)
+    @subscribe(gateway.staff.StaffLeft)
     def on_staff_left(self, event: Envelope) -> None:
         self.db.once(event, customers.keep_leaver)

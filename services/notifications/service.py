@@ -135,14 +135,14 @@ class NotificationsService:
     def on_customer_updated(self, event: Envelope) -> None:
         self.db.once(event, people.keep_customer)
 
-    @subscribe(gateway.StaffJoined)
+    @subscribe(gateway.staff.StaffJoined)
     def on_staff_joined(self, event: Envelope) -> None:
         self.db.once(event, people.keep_colleague)
 
-    @subscribe(gateway.StaffChanged)
+    @subscribe(gateway.staff.StaffChanged)
     def on_staff_changed(self, event: Envelope) -> None:
         self.db.once(event, people.keep_colleague)
 
-    @subscribe(gateway.StaffLeft)
+    @subscribe(gateway.staff.StaffLeft)
     def on_staff_left(self, event: Envelope) -> None:
         self.db.once(event, people.forget_colleague)

@@ -84,14 +84,14 @@ class SalesService:
     def on_customer_updated(self, event: Envelope) -> None:
         self.db.once(event, customers.keep)
 
-    @subscribe(gateway.StaffJoined)
+    @subscribe(gateway.staff.StaffJoined)
     def on_staff_joined(self, event: Envelope) -> None:
         self.db.once(event, colleagues.keep)
 
-    @subscribe(gateway.StaffChanged)
+    @subscribe(gateway.staff.StaffChanged)
     def on_staff_changed(self, event: Envelope) -> None:
         self.db.once(event, colleagues.keep)
 
-    @subscribe(gateway.StaffLeft)
+    @subscribe(gateway.staff.StaffLeft)
     def on_staff_left(self, event: Envelope) -> None:
         self.db.once(event, colleagues.keep_leaver)

@@ -99,5 +99,5 @@ def test_no_example_is_left_of_an_event_that_is_gone():
 @pytest.mark.parametrize("service", catalog.services())
 def test_who_knows_who_joined_hears_who_changed_and_left(service):
     heard = {event for _, event in topology.subscriptions_of(service)}
-    if gateway.StaffJoined in heard:
-        assert {gateway.StaffChanged, gateway.StaffLeft} <= heard
+    if gateway.staff.StaffJoined in heard:
+        assert {gateway.staff.StaffChanged, gateway.staff.StaffLeft} <= heard

@@ -258,7 +258,7 @@ def hear_of(session: Session, staff_id: UUID, team_path: str, *, version: int = 
         "capacity": 5,
         "active": True,
     }
-    event = envelope(gateway.StaffChanged, facts, version=version)
+    event = envelope(gateway.staff.StaffChanged, facts, version=version)
     customers.keep_colleague(session, event)
 
 
@@ -303,7 +303,7 @@ class TestKeepColleague:
         customer, staff_id = register(session), new_id()
         hear_of(session, staff_id, "/hq/tokyo/")
         left = envelope(
-            gateway.StaffLeft, {"staff_id": staff_id, "team_path": "/hq/tokyo/"}, version=2
+            gateway.staff.StaffLeft, {"staff_id": staff_id, "team_path": "/hq/tokyo/"}, version=2
         )
         customers.keep_leaver(session, left)
         hear_of(session, staff_id, "/hq/tokyo/", version=1)
@@ -315,4 +315,4 @@ class TestKeepColleague:
     def test_a_leaving_waits_for_the_joining(self, session: Session) -> None:
         facts = {"staff_id": new_id(), "team_path": "/hq/"}
         with pytest.raises(NotFound):
-            customers.keep_leaver(session, envelope(gateway.StaffLeft, facts))
+            customers.keep_leaver(session, envelope(gateway.staff.StaffLeft, facts))

@@ -6,14 +6,12 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from contracts import customers, gateway
-from crmkit import tables
 from crmkit.db import Database
 from crmkit.ids import new_id
-from crmkit.testing import envelope
+from crmkit.testing import empty, envelope
 from services.notifications import people
 from services.notifications.models import Base, Colleague, Customer
 
@@ -22,9 +20,7 @@ from services.notifications.models import Base, Colleague, Customer
 def live(database: Database) -> Iterator[Database]:
     """The database for tests that commit; emptied afterwards."""
     yield database
-    names = [*Base.metadata.tables, *tables.metadata.tables]
-    with database.engine.begin() as connection:
-        connection.execute(text(f"truncate {', '.join(names)} cascade"))
+    empty(database, Base.metadata)
 
 
 class _Rude(socketserver.StreamRequestHandler):
@@ -98,14 +94,14 @@ def colleague(session: Session) -> Callable[..., Colleague]:
 
     def make(version: int = 1, **changes: Any) -> Colleague:
         facts = {
-            **gateway.StaffFacts.example,
+            **gateway.staff.StaffFacts.example,
             "staff_id": new_id(),
             "team_id": new_id(),
             "name": "이준호",
             "email": "junho@rapport.example",
             **changes,
         }
-        people.keep_colleague(session, envelope(gateway.StaffJoined, facts, version=version))
+        people.keep_colleague(session, envelope(gateway.staff.StaffJoined, facts, version=version))
         return people.colleague_of(session, facts["staff_id"])
 
     return make

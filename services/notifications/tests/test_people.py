@@ -22,10 +22,10 @@ class TestCopies:
     def test_know_who_left(self, session, colleague):
         gone = colleague()
         facts = {"staff_id": gone.id, "team_path": gone.team_path}
-        people.forget_colleague(session, envelope(gateway.StaffLeft, facts, version=2))
+        people.forget_colleague(session, envelope(gateway.staff.StaffLeft, facts, version=2))
         assert not people.colleague_of(session, gone.id).active
 
     def test_wait_for_a_joining_that_comes_after_the_leaving(self, session):
         facts = {"staff_id": new_id(), "team_path": "/hq/"}
         with pytest.raises(NotFound):
-            people.forget_colleague(session, envelope(gateway.StaffLeft, facts, version=2))
+            people.forget_colleague(session, envelope(gateway.staff.StaffLeft, facts, version=2))

@@ -48,7 +48,7 @@ class World(SimpleNamespace):
             "capacity": 20,
             "active": True,
         }
-        colleagues.keep(self.session, envelope(gateway.StaffJoined, facts))
+        colleagues.keep(self.session, envelope(gateway.staff.StaffJoined, facts))
         return actor
 
     def opportunity(self, amount="100", currency="USD", **request):

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.server
 
 def left(actor, version=2):
     facts = {"staff_id": actor.id, "team_path": actor.team_path}
-    return envelope(gateway.StaffLeft, facts, version=version)
+    return envelope(gateway.staff.StaffLeft, facts, version=version)
 
 
 class TestKeepLeaver:

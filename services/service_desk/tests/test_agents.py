@@ -24,20 +24,20 @@ pytestmark = pytest.mark.server
 
 
 def news(event, version=1, **changes):
-    facts = gateway.StaffFacts.example | {"roles": ["service"]} | changes
+    facts = gateway.staff.StaffFacts.example | {"roles": ["service"]} | changes
     return envelope(event, facts, version=version)
 
 
 def left(staff_id, version=2):
     facts = {"staff_id": staff_id, "team_path": SEOUL}
-    return envelope(gateway.StaffLeft, facts, version=version)
+    return envelope(gateway.staff.StaffLeft, facts, version=version)
 
 
 class TestKeep:
     def test_gives_waiting_tickets_to_who_joins_oldest_first(self, session):
         customer_id, staff_id = add_customer(session), new_id()
         first, second, third = (complain(session, customer_id)["ticket_id"] for _ in range(3))
-        agents.keep(session, news(gateway.StaffJoined, staff_id=staff_id, capacity=2))
+        agents.keep(session, news(gateway.staff.StaffJoined, staff_id=staff_id, capacity=2))
         owners = [tickets.get(session, ticket_id=one)["owner_id"] for one in (first, second, third)]
         assert owners == [staff_id, staff_id, None]
         assert load_of(session, staff_id) == 2
@@ -45,18 +45,18 @@ class TestKeep:
     def test_gives_waiting_tickets_to_who_has_more_room_now(self, session):
         agent_id, customer_id = add_agent(session, capacity=0), add_customer(session)
         waiting = open_ticket(session, customer_id)
-        agents.keep(session, news(gateway.StaffChanged, 2, staff_id=agent_id, capacity=1))
+        agents.keep(session, news(gateway.staff.StaffChanged, 2, staff_id=agent_id, capacity=1))
         assert tickets.get(session, ticket_id=waiting["id"])["owner_id"] == agent_id
 
     def test_leaves_the_count_alone(self, session):
         agent_id = add_agent(session)
         complain(session, add_customer(session))
-        agents.keep(session, news(gateway.StaffChanged, 2, staff_id=agent_id))
+        agents.keep(session, news(gateway.staff.StaffChanged, 2, staff_id=agent_id))
         assert load_of(session, agent_id) == 1
 
     def test_old_news_changes_nothing(self, session):
         agent_id = add_agent(session, capacity=3)
-        agents.keep(session, news(gateway.StaffChanged, 1, staff_id=agent_id, capacity=9))
+        agents.keep(session, news(gateway.staff.StaffChanged, 1, staff_id=agent_id, capacity=9))
         assert session.get(Colleague, agent_id, populate_existing=True).capacity == 3
 
 
@@ -89,7 +89,7 @@ class TestLeave:
 
     def test_does_not_undo_a_return(self, session):
         agent_id = add_agent(session)
-        agents.keep(session, news(gateway.StaffChanged, 3, staff_id=agent_id))
+        agents.keep(session, news(gateway.staff.StaffChanged, 3, staff_id=agent_id))
         agents.leave(session, left(agent_id, version=2))
         assert agents.active(session, agent_id) is not None
 

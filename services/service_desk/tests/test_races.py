@@ -136,8 +136,8 @@ class TestTwoComplaints:
         with live.transaction(STAFF) as session:
             customer_id = add_customer(session)
         staff_id = new_id()
-        facts = gateway.StaffFacts.example | {"staff_id": staff_id, "roles": ["service"]}
-        joined = envelope(gateway.StaffJoined, facts)
+        facts = gateway.staff.StaffFacts.example | {"staff_id": staff_id, "roles": ["service"]}
+        joined = envelope(gateway.staff.StaffJoined, facts)
         meanwhile(
             live,
             lambda session: complain(session, customer_id),
