@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 Page = Callable[["Gateway", "Request"], Awaitable[Answer]]
 _NONCE_MARK = b"{{nonce}}"
+_HEAD_MARK = b"{{head}}\n"
+"""Where a page that customers see has the head and the style that all of those share."""
 _ONE_CLICK = re.compile(rb'(?:^|&|name="?)List-Unsubscribe(?:=|"?\r?\n\r?\n)One-Click(?:$|&|\r?\n)')
 """As a form is written, in either of its two encodings."""
 _LONGEST_FORM = 4096
@@ -60,7 +62,8 @@ async def description(gateway: "Gateway", _: "Request") -> Answer:
 
 @cache
 def _file(name: str) -> bytes:
-    return (files.files("gateway") / "pages" / name).read_bytes()
+    page = (files.files("gateway") / "pages" / name).read_bytes()
+    return page.replace(_HEAD_MARK, _file("head.html")) if _HEAD_MARK in page else page
 
 
 def _for_people(request: "Request", nonce: str) -> list[answers.Header]:

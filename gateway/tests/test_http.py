@@ -1,5 +1,7 @@
 """What HTTP shows, from the request to the bus and back, without either."""
 
+import re
+
 import pytest
 
 from crmkit import codec, errors
@@ -255,6 +257,16 @@ class TestPages:
         assert first.headers["content-security-policy"] != second.headers["content-security-policy"]
         assert "{{" not in first.text
         assert "http://" not in first.text.replace("http://test", "")
+
+    @pytest.mark.parametrize("path", ["/docs", "/s/a-token", "/u/a-token"])
+    def test_are_whole_and_give_every_style_and_script_the_nonce(self, http, path: str):
+        answer = http("GET", path)
+        nonce = answer.headers["content-security-policy"].split("'nonce-")[1].split("'")[0]
+        assert answer.text.startswith("<!doctype html>")
+        assert "{{" not in answer.text
+        tags = re.findall(r"<(?:style|script)[^>]*>", answer.text)
+        assert len(tags) >= 2
+        assert [tag for tag in tags if f'nonce="{nonce}"' not in tag] == []
 
     def test_explain_a_kind_of_problem(self, http):
         answer = http("GET", "/problems/stale_version", headers={"accept-language": "ja"})
