@@ -132,8 +132,8 @@ class Rapport:
 
     @contextlib.contextmanager
     def database(self, owner: str) -> Iterator["psycopg.Connection[Any]"]:
-        """An owner's database, as its own role, every statement on its own."""
-        address = dsn(self.env[f"{owner.upper()}_DATABASE_URL"])
+        """An owner's database, as the role its tables belong to, every statement on its own."""
+        address = dsn(self.env[f"{owner.upper()}_MIGRATION_URL"])
         with psycopg.connect(address, autocommit=True) as connection:
             connection.execute("set statement_timeout = 0")
             yield connection

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import create_engine, exc, text
+from sqlalchemy import NullPool, create_engine, exc, make_url, text
 
-from crmkit import catalog
+from crmkit import catalog, rights
 from crmkit.settings import Settings
 
 _KIT = catalog.ROOT / "crmkit" / "alembic"
@@ -31,24 +31,33 @@ def _config(owner: str, url: str) -> Config:
     return config
 
 
-def upgrade(owner: str, url: str) -> None:
-    """Bring one database to the newest revisions; one process at a time, the others wait."""
-    engine = create_engine(url)
-    with engine.connect() as connection:
+def upgrade(owner: str, url: str, *, service: str) -> None:
+    """Bring one database to the newest revisions; one process at a time, the others wait.
+
+    ``url`` logs in as the role that the tables belong to; ``service`` is the role of the owner's
+    processes, which may read and write their rows afterwards. All of it happens or nothing.
+    """
+    with create_engine(url, poolclass=NullPool).connect() as connection:
+        # The role's own limit is for tables, which services wait for meanwhile.
+        connection.execute(text("set lock_timeout = 0"))
         connection.execute(text("select pg_advisory_lock(hashtextextended('migrate', 0))"))
+        connection.execute(text("reset lock_timeout"))
+        rights.check_owner(connection, owner)
         config = _config(owner, url)
         config.attributes["connection"] = connection
         command.upgrade(config, "heads")
+        rights.grant(connection, service, catalog.models(owner).Base.metadata)
         connection.commit()
-    engine.dispose()
 
 
 def upgrade_all(settings: Settings, owners: tuple[str, ...]) -> None:
     """Bring the databases of these owners to the newest revisions."""
-    for owner in owners or catalog.owners():
+    owners = owners or catalog.owners()
+    for owner, url in zip(owners, settings.migration_urls(*owners), strict=True):
         began = time.monotonic()
+        service = make_url(settings.database_url(owner)).username or owner
         try:
-            upgrade(owner, settings.database_url(owner))
+            upgrade(owner, url, service=service)
         except exc.OperationalError as error:
             raise SystemExit(f"The database of {owner} cannot be reached: {error.orig}") from None
         print(f"{owner}: up to date ({time.monotonic() - began:.1f} s)")  # noqa: T201
@@ -61,7 +70,7 @@ def revision(owner: str, message: str, settings: Settings) -> None:
     """
     kit = owner == "crmkit"
     against = catalog.GATEWAY if kit else owner
-    url = settings.database_url(against)
+    (url,) = settings.migration_urls(against)
     config = _config(against, url)
     config.attributes["only_kit"] = kit
     path = _KIT / "versions" if kit else _owner_versions(owner)

@@ -27,9 +27,9 @@ _BAR = 30
 
 def main(count: int) -> None:
     """Seed all owners with ``count`` customers; one line and the end when one cannot."""
-    settings = from_environment()
     owners = [o for o in catalog.owners() if importlib.util.find_spec(_module(o))]
-    urls = {owner: settings.database_url(owner) for owner in owners}
+    # As the role that the tables belong to: it drops indexes and makes them again.
+    urls = dict(zip(owners, from_environment().migration_urls(*owners), strict=True))
     context = multiprocessing.get_context("spawn")
     began = time.monotonic()
     with (

@@ -46,6 +46,10 @@ class Settings:
         """Where the owner's database is."""
         return self.need(f"{owner.upper()}_DATABASE_URL")[0]
 
+    def migration_urls(self, *owners: str) -> tuple[str, ...]:
+        """Where their databases are, each as the role that its tables belong to."""
+        return self.need(*(f"{owner.upper()}_MIGRATION_URL" for owner in owners))
+
     def amqp_uri(self, owner: str) -> str:
         """The broker, as the owner's own user; the nodes of a cluster are parted by ``;``.
 

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import MetaData, select
 from sqlalchemy.orm import Session
 
-from crmkit import catalog, migrate
+from crmkit import catalog, migrate, rights, tables
 from crmkit.context import Actor, Context
 from crmkit.db import Database
 from crmkit.ids import new_id
@@ -51,7 +51,7 @@ def eventually(probe: Callable[[], Probe], *, seconds: float = 10.0, pause: floa
 
 @contextlib.contextmanager
 def private_postgres(folder: Path) -> Iterator[PostgresServer]:
-    """A PostgreSQL of our own below ``folder``, with one database and role per owner."""
+    """A PostgreSQL of our own below ``folder``, with one database per owner."""
     server = postgres_server(Installation(folder), catalog.owners())
     server.settings.update(_UNSAFE_BUT_QUICK)
     server.prepare_folders()
@@ -78,8 +78,8 @@ def private_postgres(folder: Path) -> Iterator[PostgresServer]:
 
 
 def migrated(server: PostgresServer, owner: str) -> Database:
-    """The owner's database with all its tables."""
-    migrate.upgrade(owner, server.url(owner))
+    """The owner's database with all its tables, with the rights that its processes have."""
+    migrate.upgrade(owner, server.migration_url(owner), service=owner)
     return Database(server.url(owner), pool_size=5, name=f"test {owner}")
 
 
@@ -93,6 +93,15 @@ def rolled_back(database: Database) -> Iterator[Session]:
             session.info["context"] = Context()
             yield session
         outer.rollback()
+
+
+def empty(database: Database, *metadatas: MetaData) -> None:
+    """Delete all rows of the kit's tables and of these, but for those nobody may delete."""
+    with database.engine.begin() as connection:
+        for metadata in (*metadatas, tables.metadata):
+            for table in reversed(metadata.sorted_tables):
+                if not table.info.get(rights.ONLY_ADDED):
+                    connection.execute(table.delete())
 
 
 def act_as(session: Session, actor: Actor) -> None:

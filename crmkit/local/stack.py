@@ -65,7 +65,7 @@ class LocalStack:
     ``{"rabbitmq": 3}`` makes a cluster, with quorum queues).
     `port` is the gateway's; without one the folder remembers a free one.  `seed_customers` fills
     the database at the first start only.  `inherited` is the environment to build on: a setting
-    that stands there wins over ours, and AMQP_URI or an owner's database address replaces the
+    that stands there wins over ours, and AMQP_URI or an owner's database addresses replace the
     server we would start.  `crm` is the command line that all processes are started with.
     """
 
@@ -251,13 +251,19 @@ class LocalStack:
         }
         for owner in self.owners:
             ours[f"{owner.upper()}_AMQP_URI"] = self._amqp_uri(owner)
-            if self._database is not None:
-                ours[f"{owner.upper()}_DATABASE_URL"] = self._database.url(owner)
-            else:
-                ours[f"{owner.upper()}_DATABASE_URL"] = ""
+            ours |= self._database_urls(owner)
         given = {name: self._inherited[name] for name in ours if self._inherited.get(name)}
         # PORT is not taken from there: where it was asked for, it came in as an argument.
         return ours | given | {"PORT": str(self.port)}
+
+    def _database_urls(self, owner: str) -> dict[str, str]:
+        service, migration = f"{owner.upper()}_DATABASE_URL", f"{owner.upper()}_MIGRATION_URL"
+        if self._database is None:
+            return {service: "", migration: ""}
+        # Whoever names a database of theirs says both, or ours would be migrated in its place.
+        elsewhere = bool(self._inherited.get(service))
+        ours = "" if elsewhere else self._database.migration_url(owner)
+        return {service: self._database.url(owner), migration: ours}
 
     def _write_addresses(self) -> None:
         """For tests and people: ``run.json``; for ``make migrate`` and the like: a shell file."""
@@ -456,10 +462,17 @@ class LocalStack:
         ]
 
     def _application_plans(self) -> list[Plan]:
-        env = self.env()
+        whole = self.env()
+        # What stays has no business with tables, only with their rows.
+        env = {name: value for name, value in whole.items() if not name.endswith("_MIGRATION_URL")}
         plans = [
             Plan(
-                "migrate", (*self._crm, "migrate"), env, needs=("databases",), one_shot=True, rank=1
+                "migrate",
+                (*self._crm, "migrate"),
+                whole,
+                needs=("databases",),
+                one_shot=True,
+                rank=1,
             )
         ]
         if self._seed_customers and not self.installation.has("seed"):
@@ -467,7 +480,7 @@ class LocalStack:
                 Plan(
                     "seed",
                     (*self._crm, "seed", "--customers", str(self._seed_customers)),
-                    env,
+                    whole,
                     needs=("migrate",),
                     one_shot=True,
                     after=lambda: self.installation.reach("seed"),

@@ -18,7 +18,7 @@ from crmkit.db import Database, Encoded, Together, purge
 from crmkit.errors import Conflict, Forbidden, Invalid, NotFound, Unavailable
 from crmkit.ids import new_id
 from crmkit.messages import Envelope
-from crmkit.testing import envelope, staff
+from crmkit.testing import empty, envelope, staff
 from crmkit.timers import DUE, Timer, cancel_timer, set_timer
 
 pytestmark = pytest.mark.server
@@ -29,8 +29,7 @@ def database(database_of: Callable[[str], Database]) -> Iterator[Database]:
     """A database with the kit's tables, left empty."""
     database = database_of("customers")
     yield database
-    with database.engine.begin() as connection:
-        connection.execute(text("truncate outbox, inbox, command, timer"))
+    empty(database)
 
 
 def asking(key: str | None, fingerprint: str = "f") -> Context:

@@ -3,7 +3,7 @@
     SMTP_URL=… SMPP_URL=… python3 deploy/kubernetes/new_secrets.py | kubectl create -f -
 
 Nothing is written to disk, and `create` refuses to overwrite what exists. With the name of an owner
-only that owner's two Secrets are made anew; docs/runbook.md says how to change a password.
+only that owner's four Secrets are made anew; docs/runbook.md says how to change a password.
 """
 
 import json
@@ -40,18 +40,29 @@ def secret(name: str, values: dict[str, str], kind: str = "Opaque") -> Secret:
     }
 
 
+def login(name: str, role: str, password: str) -> Secret:
+    """A role's password, as the database needs it."""
+    return secret(name, {"username": role, "password": password}, "kubernetes.io/basic-auth")
+
+
+def url(role: str, password: str, database: str) -> str:
+    """Where the database is, for whoever logs in as this role."""
+    return f"postgresql+psycopg://{role}:{password}@{DATABASE}/{database}?{VERIFIED}"
+
+
 def of_owner(owner: str) -> Iterator[Secret]:
-    """An owner's login to its database, as the database and as the owner's processes need it."""
-    name, password = owner.replace("_", "-"), random()
-    login = {"username": owner, "password": password}
-    yield secret(f"postgres-{name}", login, "kubernetes.io/basic-auth")
-    url = f"postgresql+psycopg://{owner}:{password}@{DATABASE}/{owner}?{VERIFIED}"
-    prefix = owner.upper()
+    """An owner's two logins, as the database and as processes and Jobs need them."""
+    name, prefix, migration = owner.replace("_", "-"), owner.upper(), f"{owner}_migration"
+    passwords = {owner: random(), migration: random()}
+    yield login(f"postgres-{name}", owner, passwords[owner])
+    yield login(f"postgres-{name}-migration", migration, passwords[migration])
     addresses = {
-        f"{prefix}_DATABASE_URL": url,
+        f"{prefix}_DATABASE_URL": url(owner, passwords[owner], owner),
         f"{prefix}_AMQP_URI": f"amqp://{owner}:{random()}@{BROKER}",
     }
     yield secret(f"rapport-{name}", addresses)
+    owning = {f"{prefix}_MIGRATION_URL": url(migration, passwords[migration], owner)}
+    yield secret(f"rapport-{name}-migration", owning)
 
 
 def everything(smtp_url: str, smpp_url: str) -> Iterator[Secret]:

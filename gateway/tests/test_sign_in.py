@@ -5,13 +5,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
-from sqlalchemy import text
 
 from crmkit.context import Context
-from crmkit.db import Database
 from crmkit.ids import new_id
+from crmkit.testing import empty
 from gateway.app import Gateway
 from gateway.identity import staff, teams
+from gateway.identity.models import Base
 from gateway.limits import Limit
 from gateway.resources import Resources
 from gateway.routes import Table
@@ -25,20 +25,6 @@ PASSWORD = "a long sentence to log in with"
 class Member:
     email: str
     id: str
-
-
-def empty(database: Database) -> None:
-    """Take away what was committed, but for the audit log, which nobody can take from.
-
-    The tests of other files begin with nobody.
-    """
-    with database.engine.begin() as connection:
-        tables = connection.execute(
-            text("select tablename from pg_tables where schemaname = 'public'")
-        ).scalars()
-        kept = {"alembic_version", "audit_entry"}
-        names = ", ".join(name for name in tables if name not in kept)
-        connection.execute(text(f"truncate {names}"))
 
 
 @pytest.fixture
@@ -56,7 +42,7 @@ def member(database) -> Iterator[Member]:
             password=PASSWORD,
         )
     yield Member(made["email"], str(made["id"]))
-    empty(database)
+    empty(database, Base.metadata)
 
 
 @pytest.fixture
@@ -64,7 +50,7 @@ def http(database):
     gateway = Gateway(Resources(SETTINGS, Bus(), database), Table([*BUS_ROWS, *ROUTES]))
     with asyncio.Runner() as runner:
         yield Http(gateway, runner, role="")
-    empty(database)
+    empty(database, Base.metadata)
 
 
 def sign_in(http: Http, email: str, password: str = PASSWORD):

@@ -12,6 +12,7 @@ from crmkit.clock import now
 from crmkit.copies import Copy
 from crmkit.db import Aggregate, Scoped
 from crmkit.ids import new_id
+from crmkit.rights import ONLY_ADDED
 from crmkit.tables import NAMING
 
 
@@ -73,6 +74,7 @@ class ConsentEntry(Base):
     """One line of the consent ledger. Lines are added, never changed."""
 
     __tablename__ = "consent_entry"
+    __table_args__ = {"info": {ONLY_ADDED: True}}
 
     id: Mapped[UUID] = mapped_column(Uuid, primary_key=True, default=new_id)
     customer_id: Mapped[UUID] = mapped_column(_customer(), index=True)

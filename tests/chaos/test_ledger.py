@@ -20,14 +20,13 @@ import pytest
 from sqlalchemy import insert, text
 
 from contracts import notifications as contract
-from crmkit import tables
 from crmkit.clock import now
 from crmkit.context import Context
 from crmkit.db import Database
 from crmkit.ids import new_id
 from crmkit.local.postgres import PostgresServer
 from crmkit.local.spawning import end_group, spawn
-from crmkit.testing import SECRET_KEY, eventually
+from crmkit.testing import SECRET_KEY, empty, eventually
 from services.notifications.models import Base, Customer, Message
 from tests.chaos import faults, providers
 from tests.chaos.driving import Json
@@ -94,9 +93,7 @@ def ledger(database_of: Callable[[str], Database]) -> Iterator[Database]:
     """The database of notifications; emptied afterwards."""
     database = database_of("notifications")
     yield database
-    names = [*Base.metadata.tables, *tables.metadata.tables]
-    with database.engine.begin() as connection:
-        connection.execute(text(f"truncate {', '.join(names)} cascade"))
+    empty(database, Base.metadata)
 
 
 def fill(database: Database, size: int) -> None:

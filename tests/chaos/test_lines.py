@@ -9,6 +9,7 @@ from urllib.parse import quote
 import pytest
 
 from crmkit.local.installation import Installation
+from crmkit.local.postgres import migration_role
 from crmkit.local.rabbitmq import uri
 from crmkit.local.stack import LocalStack
 from tests.chaos.checker import Checker, Erp, converge
@@ -51,11 +52,12 @@ def line(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Line]:
         given[f"{owner.upper()}_AMQP_URI"] = uri(
             owner, secret, f"{LOOPBACK}:{proxies['amqp'].port}"
         )
-        password = quote(installation.secret(f"postgres.{owner}"), safe="")
-        address = f"{LOOPBACK}:{proxies['postgres'].port}"
-        given[f"{owner.upper()}_DATABASE_URL"] = (
-            f"postgresql+psycopg://{owner}:{password}@{address}/{owner}"
-        )
+        for role, kind in ((owner, "DATABASE"), (migration_role(owner), "MIGRATION")):
+            password = quote(installation.secret(f"postgres.{role}"), safe="")
+            address = f"{LOOPBACK}:{proxies['postgres'].port}"
+            given[f"{owner.upper()}_{kind}_URL"] = (
+                f"postgresql+psycopg://{role}:{password}@{address}/{owner}"
+            )
     stack = LocalStack(folder, seed_customers=1, inherited=environment(**given))
     try:
         stack.start()

@@ -14,6 +14,7 @@ import yaml
 
 from crmkit import catalog
 from crmkit.__main__ import parser
+from crmkit.local.postgres import MIGRATION_CONNECTIONS, SERVICE_CONNECTIONS, migration_role
 from crmkit.topology import rpc_queue
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -158,7 +159,7 @@ class TestProcesses:
         addresses = {
             setting
             for setting in settings_of(CONTAINERS[name])
-            if setting.endswith(("_DATABASE_URL", "_AMQP_URI"))
+            if setting.endswith(("_DATABASE_URL", "_MIGRATION_URL", "_AMQP_URI"))
         }
         assert addresses <= {f"{own}_DATABASE_URL", f"{own}_AMQP_URI"}
         assert f"{own}_DATABASE_URL" in addresses
@@ -170,8 +171,10 @@ class TestProcesses:
         needs = {"SMTP_URL", "SMPP_URL", "MAIL_FROM", "PUBLIC_URL", "SECRET_KEY", "SENDER_JOURNAL"}
         assert needs <= set(settings_of(CONTAINERS["sender"]))
         for owner in catalog.owners():
-            for name in ("relay", "migrate", "first-start"):
+            for name in ("relay", "migrate"):
                 assert f"{owner.upper()}_DATABASE_URL" in settings_of(CONTAINERS[name])
+            for name in ("migrate", "first-start"):
+                assert f"{owner.upper()}_MIGRATION_URL" in settings_of(CONTAINERS[name])
             assert f"{owner.upper()}_AMQP_URI" in settings_of(CONTAINERS["definitions"])
 
     def test_use_quorum_queues(self) -> None:
@@ -267,7 +270,8 @@ class TestNetwork:
         labels = PODS[name]["metadata"]["labels"]
         given = settings_of(CONTAINERS[name])
         assert ("rapport/broker" in labels) == any(s.endswith("_AMQP_URI") for s in given)
-        assert ("rapport/database" in labels) == any(s.endswith("_DATABASE_URL") for s in given)
+        databases = [s for s in given if s.endswith(("_DATABASE_URL", "_MIGRATION_URL"))]
+        assert ("rapport/database" in labels) == bool(databases)
 
     def test_lets_only_the_sender_out(self) -> None:
         out = [
@@ -289,24 +293,30 @@ class TestNetwork:
 
 
 class TestDatabase:
-    def test_has_a_role_and_a_database_for_each_owner(self) -> None:
+    def test_has_two_roles_and_a_database_for_each_owner(self) -> None:
         spec = of_kind("Cluster")["postgres"]["spec"]
         roles = {role["name"]: role for role in spec["managed"]["roles"]}
         databases = {d["spec"]["name"]: d["spec"] for d in of_kind("Database").values()}
-        assert set(roles) == set(databases) == set(catalog.owners())
-        for owner, role in roles.items():
+        assert set(databases) == set(catalog.owners())
+        limits = dict.fromkeys(databases, SERVICE_CONNECTIONS)
+        limits |= dict.fromkeys(map(migration_role, databases), MIGRATION_CONNECTIONS)
+        assert {name: role["connectionLimit"] for name, role in roles.items()} == limits
+        for role in roles.values():
             assert {role["superuser"], role["createdb"], role["createrole"]} == {False}
-            assert databases[owner]["owner"] == owner
-            assert databases[owner]["cluster"] == {"name": "postgres"}
+        for owner, database in databases.items():
+            assert database["owner"] == migration_role(owner)
+            assert database["cluster"] == {"name": "postgres"}
             assert f"'{owner}'" in spec["bootstrap"]["initdb"]["postInitSQL"][0]
 
     def test_lets_a_role_into_its_own_database_only(self) -> None:
         rules = of_kind("Cluster")["postgres"]["spec"]["postgresql"]["pg_hba"]
-        assert [rule.split()[:3] for rule in rules] == [
-            ["hostssl", "sameuser", "all"],
-            ["host", "all", "all"],
-        ]
-        assert rules[-1].endswith("reject")
+        first, *migrations, last = [rule.split() for rule in rules]
+        assert first == ["hostssl", "sameuser", "all", "all", "scram-sha-256"]
+        assert sorted(migrations) == sorted(
+            ["hostssl", owner, migration_role(owner), "all", "scram-sha-256"]
+            for owner in catalog.owners()
+        )
+        assert last == ["host", "all", "all", "all", "reject"]
 
 
 class TestSecrets:
@@ -335,9 +345,13 @@ class TestSecrets:
                 assert reference.get("optional") or setting in made[reference["name"]]
         for role in of_kind("Cluster")["postgres"]["spec"]["managed"]["roles"]:
             login = made[role["passwordSecret"]["name"]]
-            owner = role["name"]
-            url = made[f"rapport-{owner.replace('_', '-')}"][f"{owner.upper()}_DATABASE_URL"]
+            owner, migration, _ = role["name"].partition("_migration")
+            secret = role["passwordSecret"]["name"].replace("postgres-", "rapport-")
+            kind = "MIGRATION" if migration else "DATABASE"
+            url = made[secret][f"{owner.upper()}_{kind}_URL"]
+            assert login["username"] == role["name"]
             assert f"//{login['username']}:{login['password']}@" in url
+            assert f"/{owner}?" in url
         for login in of_kind("TriggerAuthentication").values():
             (host,) = login["spec"]["secretTargetRef"]
             assert host["key"] in made[host["name"]]

@@ -53,7 +53,8 @@ class TestCompose:
     def test_gives_no_service_the_database_of_another(self) -> None:
         for name, words in SERVICES.items():
             if name in (*(s.replace("_", "-") for s in catalog.services()), "gateway"):
-                databases = [v for v in words["environment"] if v.endswith("_DATABASE_URL")]
+                kinds = ("_DATABASE_URL", "_MIGRATION_URL")
+                databases = [v for v in words["environment"] if v.endswith(kinds)]
                 assert databases == [f"{name.replace('-', '_').upper()}_DATABASE_URL"]
 
     def test_publishes_on_loopback_only(self) -> None:

@@ -8,10 +8,12 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from crmkit.local import rabbitmq
 from crmkit.local.installation import Installation
+from crmkit.local.postgres import postgres_server
 from crmkit.local.stack import LocalStack
 from crmkit.local.supervisor import StartFailed
 from crmkit.local.tests.probes import FAKE_CRM, alive, eventually, processes_of
@@ -52,6 +54,13 @@ class TestEnvironment:
         env = LocalStack(tmp_path, services=("sales",), inherited=given).env()
         assert env["LOG_LEVEL"] == "debug"
         assert env["SALES_DATABASE_URL"] == given["SALES_DATABASE_URL"]
+
+    def test_migrates_no_database_of_ours_in_place_of_theirs(self, tmp_path: Path) -> None:
+        given = {"SALES_DATABASE_URL": "postgresql+psycopg://sales@elsewhere/sales"}
+        stack = LocalStack(tmp_path, services=("sales", "customers"), inherited=given)
+        stack._database = postgres_server(stack.installation, stack.owners)
+        assert stack.env()["SALES_MIGRATION_URL"] == ""
+        assert "//customers_migration:" in stack.env()["CUSTOMERS_MIGRATION_URL"]
 
     def test_points_every_owner_at_the_broker_that_is_named(self, tmp_path: Path) -> None:
         given = {"AMQP_URI": "amqps://any:thing@mq.example/crm"}
@@ -127,6 +136,10 @@ class TestUp:
         assert stat.S_IMODE((folder / "run.json").stat().st_mode) == 0o600
         processes = json.loads((folder / "processes.json").read_text())
         assert {"postgres", "rabbitmq", "sales", "sales-2", "gateway"} <= set(processes)
+        for name, entry in processes.items():
+            # Only what has ended by now logged in as the role that the tables belong to.
+            settings = psutil.Process(entry["pid"]).environ()
+            assert not [each for each in settings if each.endswith("_MIGRATION_URL")], name
         running.send_signal(signal.SIGTERM)
         assert running.wait(40) == 0
         port = Installation(folder).port("gateway")

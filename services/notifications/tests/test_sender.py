@@ -21,14 +21,13 @@ from crmkit.db import Database
 from crmkit.ids import new_id
 from crmkit.local.installation import Installation, listens
 from crmkit.local.spawning import end_group, spawn
-from crmkit.testing import SECRET_KEY, envelope, eventually
+from crmkit.testing import SECRET_KEY, empty, envelope, eventually
 from services.notifications import campaigns, messages
 from services.notifications.models import Base, Colleague, Customer
 
 pytestmark = pytest.mark.server
 
 ROOT = Path(__file__).resolve().parents[3]
-TABLES = ", ".join(table.name for table in Base.metadata.sorted_tables) + ", outbox"
 
 
 @dataclass
@@ -189,8 +188,7 @@ def world(
     for process in started:
         end_group(process)
         process.wait(10)
-    with database.transaction(Context()) as session:
-        session.execute(text(f"truncate {TABLES}"))
+    empty(database, Base.metadata)
 
 
 def kill(process: "subprocess.Popen[bytes]", number: int = signal.SIGKILL) -> int:

@@ -6,14 +6,14 @@ from decimal import Decimal
 from threading import Barrier
 
 import pytest
-from sqlalchemy import func, select, text
+from sqlalchemy import func, select
 
 from contracts import sales as contract
 from contracts import service_desk
 from crmkit.context import Context
 from crmkit.errors import Conflict
 from crmkit.ids import new_id
-from crmkit.testing import announced, envelope
+from crmkit.testing import announced, empty, envelope
 from services.sales import opportunities, orders, tasks
 from services.sales.models import Base, Customer, Order, Payment, Task
 
@@ -24,9 +24,7 @@ pytestmark = pytest.mark.server
 def live(database):
     """The database itself, emptied afterwards."""
     yield database
-    names = ", ".join(table.name for table in Base.metadata.sorted_tables)
-    with database.engine.begin() as connection:
-        connection.execute(text(f"truncate {names}, outbox cascade"))
+    empty(database, Base.metadata)
 
 
 @pytest.fixture

@@ -3,10 +3,9 @@
 from collections.abc import Iterator
 
 import pytest
-from sqlalchemy import text
 
-from crmkit import tables
 from crmkit.db import Database
+from crmkit.testing import empty
 from services.service_desk.models import Base
 
 
@@ -14,6 +13,4 @@ from services.service_desk.models import Base
 def live(database: Database) -> Iterator[Database]:
     """The database for tests that commit; emptied afterwards."""
     yield database
-    names = [*Base.metadata.tables, *tables.metadata.tables]
-    with database.engine.begin() as connection:
-        connection.execute(text(f"truncate {', '.join(names)} cascade"))
+    empty(database, Base.metadata)
