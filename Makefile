@@ -10,6 +10,9 @@ CHECKED = crmkit contracts demo services gateway examples scripts
 RUNNING = test -f var/environment || { echo "Nothing is running; start it first: make run" >&2; exit 1; }; \
 	set -a; . var/environment; set +a
 
+# Tests that are compiled anew for every run cost three seconds, and some machines ask for that.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help run up test check sbom bench chaos migrate revision openapi fmt clean lock setup setup-dev
 

@@ -14,6 +14,13 @@ from crmkit.local.postgres import PostgresServer
 os.environ.setdefault("SECRET_KEY", testing.SECRET_KEY)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whatever asks for the PostgreSQL needs a server, and is none of the quick tests."""
+    for item in items:
+        if "postgres" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.server)
+
+
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
     """A PostgreSQL of this run's own."""
