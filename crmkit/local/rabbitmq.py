@@ -23,6 +23,7 @@ from pika.exceptions import AMQPError
 from crmkit.local.installation import Installation
 
 VHOST = "crm"
+ANSWER_SECONDS = 3.0
 # Debian and RPM keep the server's own script here; what stands in PATH there is a wrapper that
 # changes to the user ``rabbitmq``.
 SCRIPTS = (
@@ -288,7 +289,8 @@ def answers(amqp_uri: str) -> bool:
     parameters = [pika.URLParameters(one) for one in amqp_uri.split(";")]
     for one in parameters:
         one.connection_attempts = 1
-        one.socket_timeout = one.stack_timeout = one.blocked_connection_timeout = 3
+        one.socket_timeout = one.stack_timeout = ANSWER_SECONDS
+        one.blocked_connection_timeout = ANSWER_SECONDS
     logging.getLogger("pika").setLevel(logging.CRITICAL)
     try:
         pika.BlockingConnection(parameters).close()

@@ -2,6 +2,7 @@ import asyncio
 import json
 import socket
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -24,11 +25,14 @@ class TestUri:
 
 
 class TestAnswers:
-    def test_a_frozen_broker_does_not(self) -> None:
+    def test_a_frozen_broker_does_not(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """The kernel takes its connections; nobody greets."""
+        monkeypatch.setattr(rabbitmq, "ANSWER_SECONDS", 0.3)
         with socket.create_server(("127.0.0.1", 0)) as frozen:
             port = frozen.getsockname()[1]
+            began = time.monotonic()
             assert not rabbitmq.answers(f"amqp://sales:secret@127.0.0.1:{port}/crm")
+            assert time.monotonic() - began < 5
 
 
 class TestCluster:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from crmkit.local import supervisor as supervisor_module
 from crmkit.local.supervisor import Plan, StartFailed, Supervisor
 from crmkit.local.tests.probes import alive, eventually
 
@@ -61,7 +62,10 @@ class TestStart:
         with pytest.raises(StartFailed, match=r"seed ended \(code 1\): psycopg.*: no team \(log"):
             supervise(Plan("seed", command, one_shot=True)).start(10)
 
-    def test_gives_up_on_what_never_lives(self, supervise: Callable[..., Supervisor]) -> None:
+    def test_gives_up_on_what_never_lives(
+        self, supervise: Callable[..., Supervisor], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(supervisor_module, "LAST_BACKOFF_SECONDS", 0.1)
         other = Plan("sleeper", SLEEP)
         supervisor = supervise(other, Plan("sales", FAILS, ready=lambda: False))
         with pytest.raises(StartFailed, match=r"sales ended"):
@@ -69,8 +73,8 @@ class TestStart:
         assert supervisor.pid("sleeper") is None
 
     def test_names_what_is_not_ready_in_time(self, supervise: Callable[..., Supervisor]) -> None:
-        with pytest.raises(StartFailed, match=r"Not ready after 1 s: sales"):
-            supervise(Plan("sales", SLEEP, ready=lambda: False)).start(1)
+        with pytest.raises(StartFailed, match=r"Not ready after \d+ s: sales"):
+            supervise(Plan("sales", SLEEP, ready=lambda: False)).start(0.2)
 
 
 class TestLife:
@@ -89,7 +93,7 @@ class TestLife:
         supervisor.stop_process("sales")
         assert supervisor.pid("sales") is None
         with pytest.raises(StartFailed):
-            supervisor.wait_ready("sales", timeout_seconds=1)
+            supervisor.wait_ready("sales", timeout_seconds=0.2)
         supervisor.start_process("sales")
         assert supervisor.pid("sales") is not None
 
@@ -102,6 +106,6 @@ class TestStop:
         supervisor = supervise(Plan("stubborn", STUBBORN, ready=lambda: "up" in log.read_text()))
         supervisor.start(10)
         pid = supervisor.pid("stubborn")
-        supervisor.stop(0.5)
+        supervisor.stop(0.2)
         assert pid is not None
         assert not alive(pid)
