@@ -50,6 +50,17 @@ def database(request: pytest.FixtureRequest, database_of: Callable[[str], Databa
 
 
 @pytest.fixture
+def owned(
+    request: pytest.FixtureRequest, postgres: PostgresServer, database: Database
+) -> Iterator[Database]:
+    """The same database as the role that its tables belong to."""
+    url = postgres.migration_url(_owner(request.path))
+    owned = Database(url, pool_size=1, name="test owned")
+    yield owned
+    owned.close()
+
+
+@pytest.fixture
 def session(database: Database) -> Iterator[Session]:
     """A session on that database, acting as the system; all of it is undone afterwards."""
     with testing.rolled_back(database) as session:

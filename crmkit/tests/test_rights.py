@@ -3,13 +3,11 @@
 import threading
 from collections.abc import Callable, Iterator
 
-import psycopg
 import pytest
-from sqlalchemy import create_engine, exc, text
+from sqlalchemy import Connection, create_engine, exc, text
 
 from crmkit import catalog, migrate
 from crmkit.db import Database
-from crmkit.dsn import dsn
 from crmkit.local.postgres import PostgresServer
 from crmkit.settings import MissingSetting, Settings
 from crmkit.testing import eventually
@@ -21,12 +19,9 @@ LEDGERS = {"gateway": {"audit_entry"}, "customers": {"consent_entry"}}
 
 
 @pytest.fixture
-def owned(
-    postgres: PostgresServer, database_of: Callable[[str], Database]
-) -> Iterator["psycopg.Connection[tuple[str, ...]]"]:
-    """The gateway's database as the role that its tables belong to."""
-    database_of(OWNER)
-    with psycopg.connect(dsn(postgres.migration_url(OWNER)), autocommit=True) as connection:
+def below(owned: Database) -> Iterator[Connection]:
+    """The gateway's database as the role that its tables belong to; every statement commits."""
+    with owned.engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
         yield connection
 
 
@@ -102,27 +97,27 @@ class TestTheRoleOfAService:
 class TestMigrating:
     def test_lets_the_service_reach_tables_that_came_since(
         self,
-        owned: "psycopg.Connection[tuple[str, ...]]",
+        below: Connection,
         postgres: PostgresServer,
         database_of: Callable[[str], Database],
     ) -> None:
-        owned.execute("create table later (id int)")
+        below.exec_driver_sql("create table later (id int)")
         try:
             migrate.upgrade(OWNER, postgres.migration_url(OWNER), service=OWNER)
             with database_of(OWNER).engine.begin() as session:
                 session.execute(text("insert into later values (1)"))
         finally:
-            owned.execute("drop table later")
+            below.exec_driver_sql("drop table later")
 
     def test_takes_away_what_the_service_should_not_have(
         self,
-        owned: "psycopg.Connection[tuple[str, ...]]",
+        below: Connection,
         postgres: PostgresServer,
         database_of: Callable[[str], Database],
     ) -> None:
-        owned.execute("grant create on schema public to public")
-        owned.execute("grant all on staff, audit_entry to gateway")
-        owned.execute("grant temporary on database gateway to public")
+        below.exec_driver_sql("grant create on schema public to public")
+        below.exec_driver_sql("grant all on staff, audit_entry to gateway")
+        below.exec_driver_sql("grant temporary on database gateway to public")
         migrate.upgrade(OWNER, postgres.migration_url(OWNER), service=OWNER)
         for statement in (
             "create table mine (id int)",
@@ -135,7 +130,7 @@ class TestMigrating:
                 session.exec_driver_sql(statement)
 
     def test_waits_for_another_longer_than_for_a_table(
-        self, owned: "psycopg.Connection[tuple[str, ...]]", postgres: PostgresServer
+        self, below: Connection, postgres: PostgresServer
     ) -> None:
         limited = f"{postgres.migration_url(OWNER)}&options=-clock_timeout%3D50ms"
         done = threading.Event()
@@ -148,13 +143,13 @@ class TestMigrating:
             "select true from pg_stat_activity where wait_event = 'advisory'"
             " and now() - query_start > interval '200 ms' and datname = current_database()"
         )
-        owned.execute("select pg_advisory_lock(hashtextextended('migrate', 0))")
+        below.exec_driver_sql("select pg_advisory_lock(hashtextextended('migrate', 0))")
         thread = threading.Thread(target=run)
         thread.start()
         try:
-            eventually(lambda: owned.execute(waited).fetchone())
+            eventually(lambda: below.exec_driver_sql(waited).fetchone())
         finally:
-            owned.execute("select pg_advisory_unlock_all()")
+            below.exec_driver_sql("select pg_advisory_unlock_all()")
             thread.join(20)
         assert done.is_set()
 

@@ -7,7 +7,7 @@ from sqlalchemy.exc import DBAPIError
 from contracts.gateway import audit as contract
 from crmkit import testing
 from crmkit.context import Context
-from crmkit.db import Database, context
+from crmkit.db import context
 from crmkit.errors import Forbidden
 from crmkit.ids import new_id
 from crmkit.messages import load
@@ -66,12 +66,10 @@ def entries(session, action):
 
 
 @pytest.fixture
-def below(postgres, database):
+def below(owned):
     """A session of the role that the log belongs to; undone afterwards."""
-    owned = Database(postgres.migration_url("gateway"), pool_size=1)
     with testing.rolled_back(owned) as session:
         yield session
-    owned.close()
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from sqlalchemy import func, inspect, select
 from contracts import sales as contract
 from crmkit import codec
 from crmkit.messages import load
+from crmkit.testing import rolled_back
 from demo import company as demo
 from services.sales import opportunities, orders, seed, tasks
 from services.sales.models import Base, Customer, Opportunity, Order, Payment, StageEntry
@@ -20,6 +21,13 @@ PAGES = [
     (orders, contract.ListOrders, contract.Order),
     (tasks, contract.ListTasks, contract.Task),
 ]
+
+
+@pytest.fixture
+def session(owned):
+    """Of the role that `crm seed` logs in as."""
+    with rolled_back(owned) as session:
+        yield session
 
 
 @pytest.fixture

@@ -24,9 +24,9 @@ COUNT = 3_000
 
 
 @pytest.fixture
-def seeded(live):
+def seeded(live, owned):
     reported = []
-    with live.engine.begin() as connection:
+    with owned.engine.begin() as connection:
         seed.seed(connection.connection.driver_connection, demo, COUNT, reported.append)
     assert sum(reported) == COUNT
     with live.transaction(Context()) as session:
