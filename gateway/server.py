@@ -7,7 +7,7 @@ from gunicorn.glogging import Logger  # type: ignore[import-untyped]
 
 from crmkit import catalog, logs
 from crmkit.settings import Settings, from_environment
-from gateway.wire import Worker
+from gateway.worker import Worker
 
 GRACEFUL_SECONDS = 25
 

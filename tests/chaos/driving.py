@@ -40,7 +40,7 @@ class Answer:
 class Driver:
     """One client with one connection, much cheaper than a full HTTP library; for one thread.
 
-    Of several gateways it keeps to one until that one refuses a connection.
+    Of several gateways it keeps to one until that one closes or refuses a connection.
     """
 
     def __init__(
@@ -80,6 +80,7 @@ class Driver:
         found = {name.lower(): value for name, value in got.getheaders()}
         if got.will_close:
             self.close()
+            self._addresses.rotate(-1)
         return Answer(got.status, found, text, time.monotonic() - began)
 
     def _connect(self) -> http.client.HTTPConnection:

@@ -71,7 +71,7 @@ def test_a_rolling_restart_fails_and_doubles_nothing(
         answers=load.answered,
     )
     assert not load.failures
-    assert set(load.answers) <= HONEST, load.answered
+    assert set(load.answers) <= HONEST, load.broken
     assert findings.clean, str(findings)
     assert checker.orders_counted(customers) == len(load.wins)
 

@@ -1,0 +1,117 @@
+"""The end of a gateway, with clients that go on asking over the connections they have."""
+
+import http.client
+import multiprocessing
+import socket
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from functools import partial
+from typing import Any
+
+from crmkit.settings import Settings
+from crmkit.testing import eventually
+from gateway.server import Server, options
+
+CLIENTS = 6
+ENDS = 6
+RECONNECT_SECONDS = 0.003
+# Who connects in the microseconds between the last look and the close is reset all the same.
+MOST_BROKEN = 1
+
+
+async def ok(scope: Any, receive: Any, send: Any) -> None:
+    """Answers everything, in as little time as can be."""
+    if scope["type"] == "lifespan":
+        for kind in ("startup", "shutdown"):
+            await receive()
+            await send({"type": f"lifespan.{kind}.complete"})
+        return
+    headers = [(b"content-length", b"2")]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": b"ok"})
+
+
+class Quick(Server):
+    """Our server with that application."""
+
+    def load(self) -> Any:
+        return ok
+
+
+def serve(port: int) -> None:
+    """The whole of a gateway's process."""
+    Quick(options(Settings({"PORT": str(port), "LOG_LEVEL": "error"}))).run()
+
+
+@contextmanager
+def gateway() -> Iterator[int]:
+    """Its port; it is told to end at the end, and has ended then."""
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        port = int(found.getsockname()[1])
+    process = multiprocessing.get_context("spawn").Process(target=serve, args=(port,))
+    process.start()
+    try:
+        eventually(lambda: _listening(port))
+        yield port
+    finally:
+        process.terminate()
+        process.join(20)
+    assert process.exitcode == 0
+
+
+def _listening(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except ConnectionRefusedError:
+        return False
+    return True
+
+
+def _asked(outcomes: Counter[str], least: int) -> bool:
+    return outcomes.total() > least
+
+
+def ask_until_refused(port: int, outcomes: Counter[str]) -> None:
+    """Ask over one connection as long as it is kept, then over the next."""
+    while True:
+        with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10)) as connection:
+            try:
+                connection.connect()
+            except ConnectionRefusedError:
+                return
+            _ask_while_kept(connection, outcomes)
+        time.sleep(RECONNECT_SECONDS)
+
+
+def _ask_while_kept(connection: http.client.HTTPConnection, outcomes: Counter[str]) -> None:
+    kept = True
+    while kept:
+        try:
+            connection.request("GET", "/")
+            answer = connection.getresponse()
+            answer.read()
+        except (OSError, http.client.HTTPException) as error:
+            outcomes[repr(error)] += 1
+            return
+        outcomes[str(answer.status)] += 1
+        kept = not answer.will_close
+
+
+def test_its_end_breaks_no_connection() -> None:
+    outcomes: Counter[str] = Counter()
+    for _ in range(ENDS):
+        before = outcomes.total()
+        with gateway() as port:
+            clients = [
+                threading.Thread(target=ask_until_refused, args=(port, outcomes), daemon=True)
+                for _ in range(CLIENTS)
+            ]
+            for client in clients:
+                client.start()
+            eventually(partial(_asked, outcomes, before + 500))
+        for client in clients:
+            client.join(10)
+    assert outcomes.total() - outcomes["200"] <= MOST_BROKEN, outcomes
