@@ -9,6 +9,7 @@ import asyncio
 import logging
 import signal
 import time
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -37,7 +38,7 @@ _LEADER_LOCK = "outbox relay"
 _WAITING = """
 with waiting as materialized (
     select o.* from outbox o
-    where published_at is null and next_at <= now()
+    where published_at is null and next_at <= now() and id <> all(%s)
       and not exists (select 1 from outbox earlier
                       where earlier.published_at is null and earlier.next_at > now()
                         and earlier.aggregate_id = o.aggregate_id and earlier.id < o.id)
@@ -226,41 +227,80 @@ class Relay:
     async def _relay(
         self, database: psycopg.AsyncConnection[dict[str, Any]], publisher: Publisher
     ) -> None:
+        rows: list[dict[str, Any]] = []
         while not self.stopping:
             publisher.check()
-            sent = await self._step(database, publisher)
+            rows = rows or await self._waiting(database)
+            sent = len(rows)
+            rows = await self._step(database, publisher, rows) if rows else []
             if sent < BATCH and not self.stopping:
                 # What is announced meanwhile goes out together; one alone has not waited.
                 await asyncio.sleep(REST_SECONDS if sent else 0)
                 async for _ in database.notifies(timeout=POLL_SECONDS, stop_after=1):
                     pass
 
+    async def _waiting(
+        self,
+        database: psycopg.AsyncConnection[dict[str, Any]],
+        leaving: Sequence[dict[str, Any]] = (),
+    ) -> list[dict[str, Any]]:
+        """The batch to send next, without those that are just leaving."""
+        cursor = await database.execute(_WAITING, ([row["id"] for row in leaving], BATCH))
+        rows: list[dict[str, Any]] = await cursor.fetchall()
+        if not leaving:
+            self._oldest = rows[0]["created_at"] if rows else None
+        return rows
+
+    async def _ahead(
+        self, database: psycopg.AsyncConnection[dict[str, Any]], leaving: list[dict[str, Any]]
+    ) -> list[dict[str, Any]]:
+        return await self._waiting(database, leaving) if len(leaving) == BATCH else []
+
     async def _step(
-        self, database: psycopg.AsyncConnection[dict[str, Any]], publisher: Publisher
-    ) -> int:
-        """Send one batch; how many rows it had."""
-        cursor = await database.execute(_WAITING, (BATCH,))
-        rows = await cursor.fetchall()
-        self._oldest = rows[0]["created_at"] if rows else None
-        if not rows:
-            return 0
+        self,
+        database: psycopg.AsyncConnection[dict[str, Any]],
+        publisher: Publisher,
+        rows: list[dict[str, Any]],
+    ) -> list[dict[str, Any]]:
+        """Send one batch; the next one where more wait, read while the broker was at work."""
         began = time.monotonic()
         sendable = [row for row in rows if row["type"] in self._events]
         strange = [row["id"] for row in rows if row["type"] not in self._events]
         if strange:
             log.error("Events of an unknown type wait.", extra={"owner": self._owner})
             await database.execute(_POSTPONE, ("no such event in the contracts", strange))
-        refused = await self._publish(publisher, sendable)
-        taken = [row for row in sendable if row["id"] not in refused]
+        ahead: list[dict[str, Any]]
+        ahead, (taken, refused) = await asyncio.gather(
+            self._ahead(database, rows), self._send(publisher, sendable)
+        )
         await database.execute(
             _MARK, ([row["id"] for row in taken], [row["sequence"] for row in taken])
         )
-        if refused:
-            await database.execute(_POSTPONE, ("refused by the broker", list(refused)))
-        self._oldest = None
+        self._oldest = ahead[0]["created_at"] if ahead else None
         metrics.relayed(self._owner, len(taken))
         log.debug("Relayed.", extra={"count": len(taken), "seconds": time.monotonic() - began})
-        return len(rows)
+        if refused:
+            await database.execute(_POSTPONE, ("refused by the broker", list(refused)))
+            return []  # Later events of the same records may be among those read ahead.
+        return ahead
+
+    async def _send(
+        self, publisher: Publisher, rows: Sequence[dict[str, Any]]
+    ) -> tuple[list[dict[str, Any]], set[int]]:
+        """The rows the broker took, and the numbers of those it refused.
+
+        An event leaves when the one before it of the same record was taken. What comes after one
+        that was refused is in neither.
+        """
+        taken: list[dict[str, Any]] = []
+        refused: set[int] = set()
+        held: set[Any] = set()
+        for turn in _in_turns(rows):
+            due = [row for row in turn if row["aggregate_id"] not in held]
+            refused |= await self._publish(publisher, due)
+            held |= {row["aggregate_id"] for row in due if row["id"] in refused}
+            taken += [row for row in due if row["id"] not in refused]
+        return taken, refused
 
     async def _publish(self, publisher: Publisher, rows: Sequence[dict[str, Any]]) -> set[int]:
         """The numbers that were refused; each event has a span until the broker has answered."""
@@ -286,3 +326,16 @@ class Relay:
         row["payload"] = orjson.Fragment(row["payload"])
         body = cloud_event(row, event, row["sequence"])
         return row["id"], event.routing_key, str(row["event_id"]), body
+
+
+def _in_turns(rows: Sequence[dict[str, Any]]) -> list[list[dict[str, Any]]]:
+    """The first event of each record, then the second ones, and so on."""
+    turns: list[list[dict[str, Any]]] = []
+    seen: Counter[Any] = Counter()
+    for row in rows:
+        turn = seen[row["aggregate_id"]]
+        seen[row["aggregate_id"]] += 1
+        if turn == len(turns):
+            turns.append([])
+        turns[turn].append(row)
+    return turns

@@ -1,14 +1,22 @@
-"""A queue of commands that is full says so at once, as R8 of back-pressure wants it."""
+"""Queues that are full: of commands, said at once; of events, in nobody's way."""
 
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import psycopg
+
+from crmkit import codec, relay
+from crmkit.local.stack import LocalStack
 from crmkit.testing import eventually
+from tests.chaos.checker import Databases
 from tests.chaos.driving import Driver
 from tests.chaos.faults import Ctl
+from tests.talking import Api
 
 QUICK_SECONDS = 1.0
 FULL = '{"max-length": 0, "overflow": "reject-publish"}'
+REFUSED, TAKEN = "task.done.v1", "opportunity.updated.v1"
 
 
 @contextmanager
@@ -35,3 +43,39 @@ def test_a_full_queue_of_commands_is_said_at_once(driver: Driver, ctl: Ctl) -> N
     assert max(answer.seconds for answer in answers) < QUICK_SECONDS
     # The breaker did not open: it was not the service that failed.
     eventually(lambda: status() == 200, seconds=5)
+
+
+def test_what_is_refused_is_not_overtaken_by_what_was_read_ahead(
+    rapport: LocalStack, client: Api, ctl: Ctl, databases: Databases
+) -> None:
+    record = uuid.uuid4()
+    refused, fillers, later = (
+        [(record, 1, REFUSED)],
+        [(uuid.uuid4(), 1, TAKEN) for _ in range(relay.BATCH - 1)],
+        [(record, 2, TAKEN)],
+    )
+
+    def of_the_record(what: str, version: int) -> int:
+        query = f"select coalesce({what}, 0) from outbox where aggregate_id = %s"
+        return databases.number("sales", f"{query} and aggregate_version = %s", record, version)
+
+    def tried_again() -> bool:
+        return of_the_record("attempts", 1) >= 2
+
+    with full(ctl, f"evt-sales-{REFUSED}--notifications.on_task_done"):
+        announce(databases.dsn("sales"), refused + fillers + later)
+        eventually(tried_again, seconds=20)
+        assert of_the_record("sequence", 2) == 0
+    eventually(lambda: of_the_record("sequence", 2) > 0, seconds=30)
+    assert 0 < of_the_record("sequence", 1) < of_the_record("sequence", 2)
+
+
+def announce(dsn: str, events: list[tuple[uuid.UUID, int, str]]) -> None:
+    """Put events into the outbox of sales in one transaction."""
+    facts = codec.dumps({"task_id": uuid.uuid4(), "customer_id": None}).decode()
+    with psycopg.connect(dsn) as database, database.cursor() as cursor:
+        cursor.executemany(
+            "insert into outbox (event_id, type, aggregate_id, aggregate_version, payload, context,"
+            " created_at) values (gen_random_uuid(), %s, %s, %s, %s, '{}', now())",
+            [(f"crm.sales.{kind}", record, version, facts) for record, version, kind in events],
+        )
