@@ -27,6 +27,7 @@ from bench.refusal import BenchFailed
 from bench.results import Journal, Result, medians
 from crmkit.dsn import dsn
 from crmkit.local.installation import Installation
+from crmkit.local.lock import AlreadyRunning, InstanceLock
 from crmkit.local.rabbitmq import VHOST, uri
 from crmkit.local.spawning import end_group, spawn
 from crmkit.local.stack import LocalStack, answers_ok
@@ -70,10 +71,8 @@ class Rapport:
     def start(self) -> None:
         """Return when all of it runs and its data are there; seeds at the first start."""
         self.stop()
+        self._begin_anew()
         copied = self._folder / "seeded"
-        if self._pristine and copied.exists():
-            self._copy(copied, self._data)
-        shutil.rmtree(self._folder / "rabbitmq" / "data", ignore_errors=True)
         say(f"  starting Rapport with {self.customers:,} customers …")
         began = time.monotonic()
         self.stack.start(timeout_seconds=240)
@@ -91,6 +90,19 @@ class Rapport:
     def stop(self) -> None:
         """End all of it."""
         self.stack.stop(drain_seconds=5)
+
+    def _begin_anew(self) -> None:
+        """Take away what the last run left; StartFailed when it is the data of a running stack."""
+        lock = InstanceLock(self.installation.folder)
+        try:
+            lock.take()
+        except AlreadyRunning as refusal:
+            raise StartFailed(str(refusal)) from None
+        copied = self._folder / "seeded"
+        if self._pristine and copied.exists():
+            self._copy(copied, self._data)
+        shutil.rmtree(self._folder / "rabbitmq" / "data", ignore_errors=True)
+        lock.free()
 
     @property
     def _data(self) -> Path:

@@ -9,6 +9,9 @@ from bench.crm import with_bench
 from bench.machine import Process
 from bench.refusal import BenchFailed
 from bench.results import BEGIN, END, Result, Target
+from bench.setup import Rapport
+from crmkit.local.lock import InstanceLock
+from crmkit.local.supervisor import StartFailed
 
 PAGE = f"# Performance\n\nBefore.\n\n{BEGIN}\n{END}\n\nAfter.\n"
 
@@ -147,6 +150,22 @@ class TestLoad:
 
     def test_quotes_for_lua(self):
         assert load._quoted('a"b\\\n') == '"a\\"b\\\\\\n"'
+
+
+class TestRapport:
+    def test_leaves_the_data_of_a_running_one_alone(self, tmp_path):
+        rapport = Rapport(tmp_path, 1, pristine=True)
+        for name in ("postgres/data", "seeded", "rabbitmq/data"):
+            (tmp_path / name).mkdir(parents=True)
+        running = InstanceLock(tmp_path)
+        running.take()
+        with pytest.raises(StartFailed, match="in use by a running stack"):
+            rapport.start()
+        running.free()
+        (tmp_path / "seeded" / "copied").touch()
+        rapport._begin_anew()
+        assert (tmp_path / "postgres" / "data" / "copied").exists()
+        assert not (tmp_path / "rabbitmq" / "data").exists()
 
 
 class TestBroker:
