@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable, Iterator
 
 import pytest
-from sqlalchemy import Connection, create_engine, exc, text
+from sqlalchemy import Connection, create_engine, exc, make_url, text
 
 from crmkit import catalog, migrate
 from crmkit.db import Database
@@ -169,8 +169,8 @@ class TestMigrating:
         with postgres.connect() as superuser:
             superuser.execute("create role alone login password 'alone'")
             superuser.execute("create database alone owner alone")
-        address = postgres.url("sales").split("@/")[1].split("?")[1]
-        url = f"postgresql+psycopg://alone:alone@/alone?{address}"
+        alone = make_url(postgres.url("sales")).set(username="alone", password="alone")
+        url = alone.set(database="alone").render_as_string(hide_password=False)
         for _ in range(2):
             migrate.upgrade("sales", url, service="alone")
         engine = create_engine(url)
