@@ -58,6 +58,19 @@ class TestWithin:
         assert not rules.within({"orders.read": "all"}, {"orders.read": "team"})
 
 
+class TestOperator:
+    def test_looks_after_what_is_parked_everywhere_and_sees_no_business(self):
+        granted = rules.grants(["operator"])
+        assert (granted["ops.read"], granted["ops.write"]) == ("all", "all")
+        nouns = {name.split(".")[0] for name in granted}
+        assert nouns == {"ops", "staff", "teams", "reminders", "inbox", "tasks"}
+
+    def test_is_besides_the_administrator_the_only_role_that_does(self):
+        named = {name for name in rules.ROLES if "ops.write" in rules.ROLES[name].permissions}
+        assert named == {"operator"}
+        assert rules.ROLES["admin"].permissions == {rules.EVERYTHING}
+
+
 class TestPrincipal:
     def test_acts_in_the_scope_of_the_permission_asked(self):
         from uuid import UUID
