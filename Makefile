@@ -33,8 +33,9 @@ check: setup-dev ## Format, lint, types, imports, secrets, and the tests that ne
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/mypy
 	@$(VENV)/bin/lint-imports
-	@$(VENV)/bin/bandit -q -c pyproject.toml -r $(CHECKED) & $(PY) scripts/secrets_left.py && wait $$!
-	@$(PY) -m pytest -m "not server and not chaos" $(ARGS)
+	@$(PY) scripts/secrets_left.py
+	@$(VENV)/bin/bandit -q -c pyproject.toml -r $(CHECKED) & \
+		$(PY) -m pytest -m "not server and not chaos" $(ARGS) && wait $$!
 
 sbom: setup-dev ## Write what an installation is made of to var/sbom.json (CycloneDX)
 	@mkdir -p var

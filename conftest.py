@@ -1,5 +1,6 @@
 """Fixtures for all tests: one private PostgreSQL for the run, a fresh view of it for each test."""
 
+import gc
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,6 +20,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "postgres" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.server)
+
+
+def pytest_collection_finish() -> None:
+    """All that was imported and collected stays, and need not be looked through for garbage."""
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

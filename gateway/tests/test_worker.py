@@ -11,6 +11,8 @@ from contextlib import closing, contextmanager
 from functools import partial
 from typing import Any
 
+import pytest
+
 from crmkit.settings import Settings
 from crmkit.testing import eventually
 from gateway.server import Server, options
@@ -100,6 +102,7 @@ def _ask_while_kept(connection: http.client.HTTPConnection, outcomes: Counter[st
         kept = not answer.will_close
 
 
+@pytest.mark.server
 def test_its_end_breaks_no_connection() -> None:
     outcomes: Counter[str] = Counter()
     for _ in range(ENDS):

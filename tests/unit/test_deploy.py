@@ -54,12 +54,14 @@ SECRET = re.compile(
     r"""\s*[:=]\s*["']?[A-Za-z0-9+/_-]{16,}"""
 )
 
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast, where it was built
+
 Json = dict[str, Any]
 
 
 def documents(folder: Path = KUBERNETES) -> Iterator[tuple[Path, Json]]:
     for path in sorted(folder.rglob("*.yaml")):
-        for document in yaml.safe_load_all(path.read_text()):
+        for document in yaml.load_all(path.read_text(), LOADER):
             yield path.relative_to(folder), document
 
 
