@@ -1,5 +1,5 @@
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -20,7 +20,11 @@ FAILS = (sys.executable, "-S", "-c", "raise SystemExit('No such thing.')")
 
 
 @pytest.fixture
-def supervise(tmp_path: Path) -> Callable[..., Supervisor]:
+def supervise(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[..., Supervisor]]:
+    monkeypatch.setattr(supervisor_module, "TICK_SECONDS", 0.005)
+
     def make(*plans: Plan) -> Supervisor:
         made = Supervisor(
             list(plans), folder=tmp_path, work_folder=tmp_path, say=lambda _line: None
