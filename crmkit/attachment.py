@@ -1,28 +1,20 @@
-"""How a service is attached to the broker: one consumer of raw messages, one writer of replies.
+"""How a service is attached to the broker: by one consumer of raw messages.
 
-nameko's own lose messages, repeat work at every stop and die of odd input; these subclasses do not.
+nameko's own loses messages, repeats work at every stop and dies of odd input; this one does not.
 """
 
 import logging
-import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
-import eventlet
-from eventlet.event import Event as Signal
-from eventlet.queue import LightQueue
 from kombu import Connection, Consumer
-from nameko.extensions import SharedExtension
 from nameko.messaging import QueueConsumer
-
-from crmkit import topology
 
 log = logging.getLogger(__name__)
 
 HEARTBEAT_SECONDS = 10
-REPLY_BACKLOG = 10_000
 # A stream in place of a queue would deliver, but forget whatever came while nobody listened. The
 # broker refuses this argument to a consumer of a stream; to one of a queue it changes nothing.
 _NO_STREAM = {"x-priority": 0}
@@ -155,79 +147,3 @@ class BusConsumer(QueueConsumer):  # type: ignore[misc]
 
 def _address(connection: Connection) -> str:
     return f"{connection.hostname}:{connection.port}"
-
-
-class Replies(SharedExtension):  # type: ignore[misc]
-    """The one writer of replies: its own connection, a kept channel, no confirms.
-
-    A worker never waits for it, so a broker that stops reading cannot stop the work. A reply that
-    is lost is asked for again under the same command id.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._queue: Any = LightQueue(REPLY_BACKLOG)
-        self._writing_since = 0.0
-
-    def setup(self) -> None:
-        self.container.spawn_managed_thread(self._write, identifier="replies")
-
-    @property
-    def blocked(self) -> bool:
-        """Whether the broker has not taken a reply for two seconds."""
-        return bool(self._writing_since) and time.monotonic() - self._writing_since > 2
-
-    def send(self, message: Any, body: bytes, headers: dict[str, Any]) -> None:
-        """Queue the reply to a message; dropped, with a line in the log, when 10,000 wait."""
-        try:
-            self._queue.put_nowait((message.properties, body, headers))
-        except eventlet.queue.Full:
-            log.error("A reply was dropped: the broker takes none.")
-
-    def stop(self) -> None:
-        done = Signal()
-        self._queue.put(done)
-        with eventlet.Timeout(2, False):
-            done.wait()
-
-    def _write(self) -> None:
-        connection = channel = None
-        while True:
-            item = self._queue.get()
-            if isinstance(item, Signal):
-                item.send()
-                return
-            for _ in range(2):
-                try:
-                    if channel is None:
-                        uri = self.container.config["AMQP_URI"]
-                        connection = Connection(uri, heartbeat=0, connect_timeout=3)
-                        channel = connection.channel()
-                    self._writing_since = time.monotonic()
-                    self._publish(channel, *item)
-                    break
-                except Exception as error:  # noqa: BLE001 - one reply is lost, never the service
-                    log.warning("A reply could not be sent.", extra={"cause": repr(error)})
-                    if connection is not None:
-                        connection.release()
-                    connection = channel = None
-                finally:
-                    self._writing_since = 0.0
-
-    @staticmethod
-    def _publish(
-        channel: Any, request: dict[str, Any], body: bytes, headers: dict[str, Any]
-    ) -> None:
-        reply_to = request["reply_to"]
-        direct = reply_to.startswith("amq.rabbitmq.reply-to")
-        channel.basic_publish(
-            channel.prepare_message(
-                body,
-                content_type="application/json",
-                content_encoding="utf-8",
-                headers=headers,
-                properties={"correlation_id": request.get("correlation_id"), "delivery_mode": 1},
-            ),
-            exchange="" if direct else topology.RPC_EXCHANGE,
-            routing_key=reply_to,
-        )

@@ -2,20 +2,21 @@
 
 These are nameko extensions with the faults of the stock ones mended: a malformed message is
 refused and never stops the process, a failing event is kept and tried again, a stop waits for
-running work, and a reply costs one write on a kept channel. Only this package and ``attachment``
-know nameko.
+running work, and a reply costs one write on a kept channel. Only this package, ``attachment`` and
+``replies`` know nameko.
 """
 
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from crmkit.attachment import BusConsumer, Replies
+from crmkit.attachment import BusConsumer
 from crmkit.entrypoints.commands import CommandEntrypoint
 from crmkit.entrypoints.container import DatabaseProvider
 from crmkit.entrypoints.subscriptions import SubscriptionEntrypoint
 from crmkit.entrypoints.timers import TimerEntrypoint
 from crmkit.errors import CrmError
 from crmkit.messages import Command, Event
+from crmkit.replies import Replies
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 

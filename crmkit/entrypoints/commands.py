@@ -10,10 +10,11 @@ from nameko.exceptions import ContainerBeingKilled
 from nameko.extensions import Entrypoint, ProviderCollector, SharedExtension
 
 from crmkit import codec, db, metrics, topology, tracing
-from crmkit.attachment import BusConsumer, Replies
+from crmkit.attachment import BusConsumer
 from crmkit.context import from_headers
 from crmkit.errors import CrmError, Invalid, NotFound, Unavailable, to_wire
 from crmkit.messages import Command, load
+from crmkit.replies import Replies
 
 log = logging.getLogger(__name__)
 

@@ -110,10 +110,10 @@ def _service(points: Points) -> None:
     importlib.import_module("crmkit.serve")
     from kombu.message import Message
 
-    from crmkit.attachment import Replies
     from crmkit.db import Together, Work
     from crmkit.entrypoints.subscriptions import Intake
     from crmkit.entrypoints.timers import DueTimers
+    from crmkit.replies import Link
 
     _commits(points)
     _meanwhile(Work, "run", "command")
@@ -127,7 +127,7 @@ def _service(points: Points) -> None:
     _meanwhile(DueTimers, "_postpone", "postponed timer")
     _around(points, Message, "ack", lambda message, *_: f"ack of {_kind(message)}")
     _around(points, Message, "reject", lambda message, *_: f"reject of {_kind(message)}")
-    _around(points, Replies, "_publish", "reply")
+    _around(points, Link, "publish", "reply")
     for kind in (Work, Together):
         _spoil_events(points, kind)
     _spoil_timers(points, Work)

@@ -1,5 +1,6 @@
 """The bus as processes meet it: poison, forgery, duplicates, events that come too early or late."""
 
+import time
 import uuid
 from typing import Any
 
@@ -14,6 +15,9 @@ from crmkit.testing import eventually
 from tests.talking import Api, Json
 
 ORDER_QUEUE = "evt-sales-order.submitted.v1--customers.on_order_submitted"
+# The broker ends the connection of whoever replies to this, as to a caller whose node has died.
+GONE = "amq.rabbitmq.reply-to.g1h1AA==.x"
+REPLY_WITHIN_SECONDS = 2.0
 STRANGE_BODIES = [
     b"",
     b"\xff\xfe",
@@ -69,6 +73,17 @@ class TestPoison:
         gateway.publish(topology.RPC_EXCHANGE, "customers.no_such_thing", b"{}", reply_to="x")
         api.new_customer()
         assert stack.process("customers").pid == pid
+
+    def test_a_caller_that_has_gone_costs_no_other_its_reply(
+        self, stack: LocalStack, api: Api, acting: Any
+    ) -> None:
+        gateway, slowest = acting("gateway"), 0.0
+        for _ in range(100):
+            gateway.publish(topology.RPC_EXCHANGE, "customers.get_customer", b"{}", reply_to=GONE)
+            began = time.monotonic()
+            api.read("/v1/customers")
+            slowest = max(slowest, time.monotonic() - began)
+        assert slowest < REPLY_WITHIN_SECONDS
 
     def test_strange_events_are_parked(self, stack: LocalStack, api: Api, acting: Any) -> None:
         pid = stack.process("customers").pid
