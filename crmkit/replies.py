@@ -19,9 +19,13 @@ from crmkit import topology
 log = logging.getLogger(__name__)
 
 BACKLOG = 10_000
-FRESH_SECONDS, MOST_FRESH = 1.0, 200
+# py-amqp has the kernel give up a host that acknowledges nothing for a second (TCP_USER_TIMEOUT);
+# what was written since must not be forgotten by then.
+FRESH_SECONDS, MOST_FRESH = 2.0, 200
 LOOK_SECONDS = 0.1
-SETTLE_SECONDS = 2.0
+PATIENCE_SECONDS = 2.0
+# The gateway waits as long for a reply; later nobody does.
+AGAIN_SECONDS = 5.0
 
 Reply = tuple[dict[str, Any], bytes, dict[str, Any]]
 """The properties of the request, the body of the answer, its headers."""
@@ -41,12 +45,15 @@ class Link:
         """Connect, unless that was done."""
         if self._channel is None:
             self._connection = Connection(self._uri, heartbeat=0, connect_timeout=3)
-            self._channel = self._connection.channel()
+            self._connection.connect()
+            with _patience():
+                self._channel = self._connection.channel()
 
     def close(self) -> None:
         """Give the connection up; the next use makes another."""
         if self._connection is not None:
-            self._connection.release()
+            # Not released: that waits for the broker to agree, and a silent one never does.
+            self._connection.collect()
         self._connection = self._channel = None
 
     def publish(self, request: dict[str, Any], body: bytes, headers: dict[str, Any]) -> None:
@@ -74,18 +81,23 @@ class Link:
 
     def settle(self) -> None:
         """Return when the broker has dealt with what was written; raise when it ended over it."""
-        with eventlet.Timeout(SETTLE_SECONDS, ConnectionError("The broker is silent.")):
+        with _patience():
             # It does what a channel asks in turn, and answers this.
             self._channel.basic_qos(0, 1, False)
+
+
+def _patience() -> eventlet.Timeout:
+    """Within it a broker that is silent for two seconds is a ConnectionError."""
+    return eventlet.Timeout(PATIENCE_SECONDS, ConnectionError("The broker is silent."))
 
 
 class Replies(SharedExtension):  # type: ignore[misc]
     """The one writer of replies, with a connection of its own.
 
     A worker never waits for it, so a broker that stops reading cannot stop the work. What left in
-    the last second before the connection ended is sent again over the next one; a caller takes the
-    first answer to its question. A reply that is lost all the same is asked for again under the
-    same command id.
+    the last two seconds before the connection ended, 200 replies at most, is sent again over the
+    next one; a caller takes the first answer to its question. A reply that is lost all the same is
+    asked for again under the same command id.
     """
 
     def __init__(self) -> None:
@@ -102,7 +114,8 @@ class Replies(SharedExtension):  # type: ignore[misc]
     @property
     def blocked(self) -> bool:
         """Whether the broker has not taken a reply for two seconds."""
-        return bool(self._writing_since) and time.monotonic() - self._writing_since > 2
+        since = self._writing_since
+        return bool(since) and time.monotonic() - since > PATIENCE_SECONDS
 
     def send(self, message: Any, body: bytes, headers: dict[str, Any]) -> None:
         """Queue the reply to a message; dropped, with a line in the log, when 10,000 wait."""
@@ -113,8 +126,8 @@ class Replies(SharedExtension):  # type: ignore[misc]
 
     def stop(self) -> None:
         done = Signal()
-        self._queue.put(done)
-        with eventlet.Timeout(2, False):
+        with eventlet.Timeout(PATIENCE_SECONDS, False):
+            self._queue.put(done)  # It waits when the queue is full.
             done.wait()
 
     def _write(self) -> None:
@@ -165,15 +178,19 @@ class Replies(SharedExtension):  # type: ignore[misc]
         """Send what may be lost and these over a new connection, each when the last was taken.
 
         The broker ends a connection over a reply to a caller whose node has died, and takes nothing
-        that was written after it. Which reply that is shows when they come one by one.
+        that was written after it. Which reply that is shows when they come one by one. All of
+        it ends after five seconds, since nobody waits longer, and other replies wait behind these.
         """
         log.warning("The link for replies ended.", extra={"cause": repr(trouble)})
         since = time.monotonic() - FRESH_SECONDS
         replies = [*(reply for left, reply in self._fresh if left > since), *more]
         self._fresh.clear()
         self._link.close()
+        until = time.monotonic() + AGAIN_SECONDS
         for position, reply in enumerate(replies):
             try:
+                if time.monotonic() > until:
+                    raise TimeoutError("Nobody waits for them any more.")
                 self._link.open()
             except Exception as error:  # noqa: BLE001 - replies are lost, never the service
                 extra = {"cause": repr(error), "count": len(replies) - position}
