@@ -264,14 +264,13 @@ class Relay:
     ) -> list[dict[str, Any]]:
         """Send one batch; the next one where more wait, read while the broker was at work."""
         began = time.monotonic()
-        sendable = [row for row in rows if row["type"] in self._events]
         strange = [row["id"] for row in rows if row["type"] not in self._events]
         if strange:
             log.error("Events of an unknown type wait.", extra={"owner": self._owner})
             await database.execute(_POSTPONE, ("no such event in the contracts", strange))
         ahead: list[dict[str, Any]]
         ahead, (taken, refused) = await asyncio.gather(
-            self._ahead(database, rows), self._send(publisher, sendable)
+            self._ahead(database, rows), self._send(publisher, _until(strange, rows))
         )
         await database.execute(
             _MARK, ([row["id"] for row in taken], [row["sequence"] for row in taken])
@@ -326,6 +325,18 @@ class Relay:
         row["payload"] = orjson.Fragment(row["payload"])
         body = cloud_event(row, event, row["sequence"])
         return row["id"], event.routing_key, str(row["event_id"]), body
+
+
+def _until(strange: Sequence[int], rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The events of each record as far as the first of these, which waits."""
+    held = set()
+    sendable = []
+    for row in rows:
+        if row["id"] in strange:
+            held.add(row["aggregate_id"])
+        elif row["aggregate_id"] not in held:
+            sendable.append(row)
+    return sendable
 
 
 def _in_turns(rows: Sequence[dict[str, Any]]) -> list[list[dict[str, Any]]]:

@@ -1,11 +1,26 @@
-"""The relay's own bookkeeping, without a broker."""
+"""The relay's own bookkeeping, without a broker: on channels of the tests' own."""
 
 import asyncio
+from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
+from uuid import UUID
 
+import pika
+import psycopg
 import pytest
+from psycopg.rows import dict_row
+from sqlalchemy import insert, select
 
+from contracts import customers
+from crmkit.clock import now
+from crmkit.db import Database
+from crmkit.dsn import dsn
+from crmkit.ids import new_id
+from crmkit.local.postgres import PostgresServer
 from crmkit.relay import Publisher, Relay
+from crmkit.tables import outbox
+from crmkit.testing import empty
 
 
 class Channel:
@@ -35,6 +50,68 @@ class TestPublisher:
 
         with pytest.raises(ConnectionError, match="no heartbeats"):
             asyncio.run(relay())
+
+
+class Taking(Channel):
+    """Confirms whatever comes."""
+
+    def __init__(self) -> None:
+        self.taken: list[str] = []
+
+    def confirm_delivery(self, callback: Any) -> None:
+        self._confirm = callback
+
+    def basic_publish(self, _: str, key: str, *rest: Any, mandatory: bool) -> None:
+        self.taken.append(key)
+        confirmed = SimpleNamespace(method=pika.spec.Basic.Ack(len(self.taken)))
+        asyncio.get_running_loop().call_soon(self._confirm, confirmed)
+
+
+@pytest.mark.server
+class TestStep:
+    def test_an_event_waits_for_one_of_its_record_of_an_unknown_type(
+        self, postgres: PostgresServer, database_of: Callable[[str], Database]
+    ) -> None:
+        record, another, known = new_id(), new_id(), customers.CustomerUpdated.type
+        events = [
+            (record, 1, known),
+            (record, 2, "crm.customers.later"),
+            (record, 3, known),
+            (another, 1, known),
+        ]
+        database = database_of("customers")
+        with database.engine.begin() as session:
+            session.execute(insert(outbox), [announced(*event) for event in events])
+        url = postgres.url("customers")
+
+        async def step() -> list[dict[str, Any]]:
+            link = SimpleNamespace(user="customers", closed=asyncio.Future())
+            publisher, relay = Publisher(link, Taking()), Relay("customers", url, "amqp://x")  # type: ignore[arg-type]
+            async with await psycopg.AsyncConnection.connect(
+                dsn(url), autocommit=True, row_factory=dict_row
+            ) as connection:
+                await relay._step(connection, publisher, await relay._waiting(connection))
+                return await relay._waiting(connection)
+
+        ready = asyncio.run(step())
+        with database.engine.begin() as session:
+            left = session.scalars(select(outbox.c.published_at).order_by(outbox.c.id)).all()
+        empty(database)
+        assert [at is not None for at in left] == [True, False, False, True]
+        assert ready == []
+
+
+def announced(aggregate_id: UUID, version: int, kind: str) -> dict[str, Any]:
+    """A row of the outbox."""
+    return {
+        "event_id": new_id(),
+        "type": kind,
+        "aggregate_id": aggregate_id,
+        "aggregate_version": version,
+        "payload": {},
+        "context": {},
+        "created_at": now(),
+    }
 
 
 class TestRun:
