@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 Page = Callable[["Gateway", "Request"], Awaitable[Answer]]
 _NONCE_MARK = b"{{nonce}}"
 _HEAD_MARK = b"{{head}}\n"
-"""Where a page that customers see has the head and the style that all of those share."""
+"""Where a page that customers see has the head that all of those share: style and language."""
 _ONE_CLICK = re.compile(rb'(?:^|&|name="?)List-Unsubscribe(?:=|"?\r?\n\r?\n)One-Click(?:$|&|\r?\n)')
 """As a form is written, in either of its two encodings."""
 _LONGEST_FORM = 4096

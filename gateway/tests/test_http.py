@@ -268,6 +268,12 @@ class TestPages:
         assert len(tags) >= 2
         assert [tag for tag in tags if f'nonce="{nonce}"' not in tag] == []
 
+    @pytest.mark.parametrize("path", ["/s/a-token", "/u/a-token"])
+    def test_choose_the_words_for_customers_in_the_same_way(self, http, path: str):
+        page = http("GET", path).text
+        assert page.index("function languageOf(words, asked)") < page.index("const WORDS")
+        assert page.count("languageOf(WORDS, navigator.language)") == 1
+
     def test_explain_a_kind_of_problem(self, http):
         answer = http("GET", "/problems/stale_version", headers={"accept-language": "ja"})
         assert answer.status_code == 200
