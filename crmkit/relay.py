@@ -56,6 +56,9 @@ update outbox set attempts = attempts + 1, error = %s,
        next_at = now() + make_interval(secs => least(300, power(2, least(attempts, 12))))
 where id = any(%s)
 """
+_POSTPONED = """
+select created_at from outbox where published_at is null and attempts > 0 order by id limit 1
+"""
 
 
 def main(owners: Sequence[str]) -> None:
@@ -171,10 +174,12 @@ class Relay:
         self.stopping = False
         self.trouble: str | None = f"the relay of {owner} has not started"
         self._oldest: datetime | None = None
+        self._postponed: datetime | None = None
         metrics.oldest_waiting(owner, self._oldest_seconds)
 
     def _oldest_seconds(self) -> float:
-        return (now() - self._oldest).total_seconds() if self._oldest else 0.0
+        oldest = min((at for at in (self._oldest, self._postponed) if at), default=None)
+        return (now() - oldest).total_seconds() if oldest else 0.0
 
     async def run(self) -> None:
         """Relay until told to stop; begins again after any trouble."""
@@ -207,6 +212,7 @@ class Relay:
             try:
                 publisher = Publisher(link, await link.channel())
                 await database.execute("listen outbox")
+                await self._see_postponed(database)
                 self.trouble = None
                 await self._relay(database, publisher)
             finally:
@@ -222,6 +228,7 @@ class Relay:
             if row and row["leading"]:
                 return
             self.trouble = None  # Standing by is what a second relay is for.
+            self._oldest = self._postponed = None  # Whoever leads tells.
             await asyncio.sleep(0.5)
 
     async def _relay(
@@ -233,6 +240,8 @@ class Relay:
             rows = rows or await self._waiting(database)
             sent = len(rows)
             rows = await self._step(database, publisher, rows) if rows else []
+            if self._postponed is not None:
+                await self._see_postponed(database)
             if sent < BATCH and not self.stopping:
                 # What is announced meanwhile goes out together; one alone has not waited.
                 await asyncio.sleep(REST_SECONDS if sent else 0)
@@ -267,7 +276,7 @@ class Relay:
         strange = [row["id"] for row in rows if row["type"] not in self._events]
         if strange:
             log.error("Events of an unknown type wait.", extra={"owner": self._owner})
-            await database.execute(_POSTPONE, ("no such event in the contracts", strange))
+            await self._postpone(database, "no such event in the contracts", strange)
         ahead: list[dict[str, Any]]
         ahead, (taken, refused) = await asyncio.gather(
             self._ahead(database, rows), self._send(publisher, _until(strange, rows))
@@ -279,9 +288,20 @@ class Relay:
         metrics.relayed(self._owner, len(taken))
         log.debug("Relayed.", extra={"count": len(taken), "seconds": time.monotonic() - began})
         if refused:
-            await database.execute(_POSTPONE, ("refused by the broker", list(refused)))
+            await self._postpone(database, "refused by the broker", list(refused))
             return []  # Later events of the same records may be among those read ahead.
         return ahead
+
+    async def _postpone(
+        self, database: psycopg.AsyncConnection[dict[str, Any]], error: str, ids: list[int]
+    ) -> None:
+        await database.execute(_POSTPONE, (error, ids))
+        await self._see_postponed(database)
+
+    async def _see_postponed(self, database: psycopg.AsyncConnection[dict[str, Any]]) -> None:
+        """Know since when the oldest event waits that is to be tried again, for the metric."""
+        found = await (await database.execute(_POSTPONED)).fetchone()
+        self._postponed = found["created_at"] if found else None
 
     async def _send(
         self, publisher: Publisher, rows: Sequence[dict[str, Any]]

@@ -84,21 +84,49 @@ class TestStep:
             session.execute(insert(outbox), [announced(*event) for event in events])
         url = postgres.url("customers")
 
-        async def step() -> list[dict[str, Any]]:
+        async def step() -> tuple[list[dict[str, Any]], float]:
             link = SimpleNamespace(user="customers", closed=asyncio.Future())
             publisher, relay = Publisher(link, Taking()), Relay("customers", url, "amqp://x")  # type: ignore[arg-type]
             async with await psycopg.AsyncConnection.connect(
                 dsn(url), autocommit=True, row_factory=dict_row
             ) as connection:
                 await relay._step(connection, publisher, await relay._waiting(connection))
-                return await relay._waiting(connection)
+                return await relay._waiting(connection), relay._oldest_seconds()
 
-        ready = asyncio.run(step())
+        ready, oldest_seconds = asyncio.run(step())
         with database.engine.begin() as session:
             left = session.scalars(select(outbox.c.published_at).order_by(outbox.c.id)).all()
         empty(database)
         assert [at is not None for at in left] == [True, False, False, True]
         assert ready == []
+        assert oldest_seconds > 0
+
+
+@pytest.mark.server
+class TestStandingBy:
+    def test_leaves_it_to_the_leader_to_tell_what_waits(
+        self, postgres: PostgresServer, database_of: Callable[[str], Database]
+    ) -> None:
+        database_of("customers")
+        url = postgres.url("customers")
+
+        async def stand_by() -> float:
+            relay = Relay("customers", url, "amqp://x")
+            relay._oldest = relay._postponed = now()  # It led before.
+            connect = psycopg.AsyncConnection.connect
+            async with (
+                await connect(dsn(url), autocommit=True, row_factory=dict_row) as leader,
+                await connect(dsn(url), autocommit=True, row_factory=dict_row) as other,
+            ):
+                await relay._lead(leader)
+                waiting = asyncio.create_task(relay._lead(other))
+                while relay.trouble is not None:
+                    await asyncio.sleep(0)
+                relay.stopping = True
+                await waiting
+            return relay._oldest_seconds()
+
+        assert asyncio.run(stand_by()) == 0.0
 
 
 def announced(aggregate_id: UUID, version: int, kind: str) -> dict[str, Any]:
