@@ -48,6 +48,7 @@ class Worker(gasgi.ASGIWorker):  # type: ignore[misc]
         self.loop.call_later(ANNOUNCING_SECONDS, super().handle_exit_signal)
 
     async def _shutdown(self) -> None:
+        self.leaving = True  # Nobody said so to a worker whose master has died.
         for connection in self._stop_listening():
             await self.loop.connect_accepted_socket(lambda: Protocol(self), connection)
         await super()._shutdown()

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from functools import partial
+from multiprocessing.context import SpawnProcess
 from typing import Any
 
 import pytest
@@ -49,19 +50,18 @@ def serve(port: int) -> None:
 
 
 @contextmanager
-def gateway() -> Iterator[int]:
-    """Its port; it is told to end at the end, and has ended then."""
+def gateway() -> Iterator[tuple[int, SpawnProcess]]:
+    """Its port and its process; it is told to end at the end, and has ended then."""
     with socket.create_server(("127.0.0.1", 0)) as found:
         port = int(found.getsockname()[1])
     process = multiprocessing.get_context("spawn").Process(target=serve, args=(port,))
     process.start()
     try:
         eventually(lambda: _listening(port))
-        yield port
+        yield port, process
     finally:
         process.terminate()
         process.join(20)
-    assert process.exitcode == 0
 
 
 def _listening(port: int) -> bool:
@@ -107,7 +107,7 @@ def test_its_end_breaks_no_connection() -> None:
     outcomes: Counter[str] = Counter()
     for _ in range(ENDS):
         before = outcomes.total()
-        with gateway() as port:
+        with gateway() as (port, process):
             clients = [
                 threading.Thread(target=ask_until_refused, args=(port, outcomes), daemon=True)
                 for _ in range(CLIENTS)
@@ -115,6 +115,24 @@ def test_its_end_breaks_no_connection() -> None:
             for client in clients:
                 client.start()
             eventually(partial(_asked, outcomes, before + 500))
+        assert process.exitcode == 0
         for client in clients:
             client.join(10)
     assert outcomes.total() - outcomes["200"] <= MOST_BROKEN, outcomes
+
+
+@pytest.mark.server
+def test_a_worker_whose_master_has_died_says_that_it_ends() -> None:
+    with gateway() as (port, process):
+        with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10)) as connection:
+            assert not _closed_by(connection)
+            process.kill()
+            eventually(partial(_closed_by, connection))
+        eventually(lambda: not _listening(port))
+
+
+def _closed_by(connection: http.client.HTTPConnection) -> bool:
+    connection.request("GET", "/")
+    answer = connection.getresponse()
+    answer.read()
+    return answer.will_close
