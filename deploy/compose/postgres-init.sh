@@ -2,7 +2,7 @@
 # Run by the postgres image at its first start: two roles and one database for each owner, taken
 # from the <OWNER>_DATABASE_URL and <OWNER>_MIGRATION_URL variables, so that no password stands in
 # two places. The second role owns the database; `crm migrate` gives the first one its rights.
-set -eu
+set -euf # a password may hold what stands for file names
 
 login() { # VARIABLE: the role and the password in its address
     printenv "$1" | sed -n 's|^[a-z+]*://\([^:]*\):\([^@]*\)@.*|\1 \2|p'
