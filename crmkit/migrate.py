@@ -59,7 +59,8 @@ def upgrade_all(settings: Settings, owners: tuple[str, ...]) -> None:
         try:
             upgrade(owner, url, service=service)
         except exc.OperationalError as error:
-            raise SystemExit(f"The database of {owner} cannot be reached: {error.orig}") from None
+            # It is not there, or a service keeps a table that a revision waits two seconds for.
+            raise SystemExit(f"The database of {owner} is not up to date: {error.orig}") from None
         print(f"{owner}: up to date ({time.monotonic() - began:.1f} s)")  # noqa: T201
 
 
