@@ -45,7 +45,8 @@ class Link:
         """Connect, unless that was done."""
         if self._channel is None:
             self._connection = Connection(self._uri, heartbeat=0, connect_timeout=3)
-            self._connection.connect()
+            # `connect` would ask the first two nodes of a cluster and no other.
+            self._connection.ensure_connection(max_retries=len(self._uri.split(";")))
             with _patience():
                 self._channel = self._connection.channel()
 

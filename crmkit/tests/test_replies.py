@@ -22,7 +22,7 @@ _GREETING = {
     spec.Connection.Open: spec.Connection.OpenOk(),
     spec.Channel.Open: spec.Channel.OpenOk(),
 }
-# With a cooperative standard library, as in `crm serve`.
+# With a cooperative standard library, as in `crm serve`. Two of the three nodes are not there.
 _WRITER = """
 import os, sys, warnings; warnings.simplefilter("ignore")
 os.environ["EVENTLET_NO_GREENDNS"] = "yes"
@@ -34,7 +34,7 @@ from crmkit.testing import eventually
 replies.PATIENCE_SECONDS, replies.AGAIN_SECONDS = 0.1, 0.3
 writer = replies.Replies()
 writer.container = SimpleNamespace(
-    config={"AMQP_URI": f"amqp://x:x@127.0.0.1:{sys.argv[1]}/"},
+    config={"AMQP_URI": ";".join(f"amqp://x:x@127.0.0.1:{port}/" for port in (1, 1, sys.argv[1]))},
     spawn_managed_thread=lambda run, identifier: eventlet.spawn(run),
 )
 writer.setup()
