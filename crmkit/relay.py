@@ -309,12 +309,14 @@ class Relay:
         """The rows the broker took, and the numbers of those it refused.
 
         An event leaves when the one before it of the same record was taken. What comes after one
-        that was refused is in neither.
+        that was refused is in neither, nor is what a relay has not begun that is told to stop.
         """
         taken: list[dict[str, Any]] = []
         refused: set[int] = set()
         held: set[Any] = set()
         for turn in _in_turns(rows):
+            if self.stopping and taken:
+                break  # The next relay sends the rest.
             due = [row for row in turn if row["aggregate_id"] not in held]
             refused |= await self._publish(publisher, due)
             held |= {row["aggregate_id"] for row in due if row["id"] in refused}
