@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 import psycopg
 import pytest
 
+from crmkit.dsn import dsn
 from crmkit.local.stack import LocalStack
 from crmkit.local.supervisor import StartFailed
 from crmkit.testing import eventually
@@ -232,15 +233,23 @@ def _admin(stack: LocalStack) -> str:
 def clock(trio: LocalStack, database: Databases) -> Iterator[Callable[[float], None]]:
     """Sets the database's clock, by which timers are due, off by so many hours."""
 
+    def execute(address: str, statement: str) -> None:
+        with psycopg.connect(address, autocommit=True) as connection:
+            connection.execute(statement)
+
+    # What belongs to the schema is made by the role that owns it, what to the role by itself.
+    service = database.dsn("notifications")
+    owner = dsn(trio.env()["NOTIFICATIONS_MIGRATION_URL"])
+
     def set_off(hours: float) -> None:
         # An own now() in front of PostgreSQL's, for the sessions of the service alone.
-        with psycopg.connect(database.dsn("notifications"), autocommit=True) as connection:
-            connection.execute(
-                "create or replace function public.now() returns timestamptz language sql stable"
-                f" as $$ select pg_catalog.now() + interval '{hours} hours' $$"
-            )
-            ours = "set search_path = public, pg_catalog" if hours else "reset search_path"
-            connection.execute(f"alter role notifications in database notifications {ours}")
+        execute(
+            owner,
+            "create or replace function public.now() returns timestamptz language sql stable"
+            f" as $$ select pg_catalog.now() + interval '{hours} hours' $$",
+        )
+        ours = "set search_path = public, pg_catalog" if hours else "reset search_path"
+        execute(service, f"alter role notifications in database notifications {ours}")
         for replica in REPLICAS:
             trio.kill(replica)
             eventually(lambda r=replica: trio.process(r).pid is None, pause=0.01)
@@ -249,8 +258,7 @@ def clock(trio: LocalStack, database: Databases) -> Iterator[Callable[[float], N
 
     yield set_off
     set_off(0)
-    with psycopg.connect(database.dsn("notifications"), autocommit=True) as connection:
-        connection.execute("drop function if exists public.now()")
+    execute(owner, "drop function if exists public.now()")
 
 
 def test_a_clock_that_jumps_fires_none_twice_and_forgets_none(
