@@ -84,6 +84,8 @@ def ask_until_refused(port: int, outcomes: Counter[str]) -> None:
                 connection.connect()
             except ConnectionRefusedError:
                 return
+            except ConnectionResetError:
+                continue  # As good as refused: nothing was asked yet.
             _ask_while_kept(connection, outcomes)
         time.sleep(RECONNECT_SECONDS)
 

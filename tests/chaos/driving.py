@@ -89,7 +89,7 @@ class Driver:
             connection = http.client.HTTPConnection(self._addresses[0], timeout=self._timeout)
             try:
                 connection.connect()
-            except ConnectionRefusedError as error:
+            except (ConnectionRefusedError, ConnectionResetError) as error:
                 refusal = error
                 self._addresses.rotate(-1)
             else:
