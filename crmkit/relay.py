@@ -279,7 +279,7 @@ class Relay:
             await self._postpone(database, "no such event in the contracts", strange)
         ahead: list[dict[str, Any]]
         ahead, (taken, refused) = await asyncio.gather(
-            self._ahead(database, rows), self._send(publisher, _until(strange, rows))
+            self._ahead(database, rows), self._send(publisher, rows)
         )
         await database.execute(
             _MARK, ([row["id"] for row in taken], [row["sequence"] for row in taken])
@@ -309,7 +309,8 @@ class Relay:
         """The rows the broker took, and the numbers of those it refused.
 
         An event leaves when the one before it of the same record was taken. What comes after one
-        that was refused is in neither, nor is what a relay has not begun that is told to stop.
+        that was refused or is of an unknown type is in neither, nor is what a relay has not begun
+        that is told to stop.
         """
         taken: list[dict[str, Any]] = []
         refused: set[int] = set()
@@ -318,9 +319,11 @@ class Relay:
             if self.stopping and taken:
                 break  # The next relay sends the rest.
             due = [row for row in turn if row["aggregate_id"] not in held]
-            refused |= await self._publish(publisher, due)
-            held |= {row["aggregate_id"] for row in due if row["id"] in refused}
-            taken += [row for row in due if row["id"] not in refused]
+            known = [row for row in due if row["type"] in self._events]
+            refused |= await self._publish(publisher, known)
+            went = [row for row in known if row["id"] not in refused]
+            held |= {row["aggregate_id"] for row in due} - {row["aggregate_id"] for row in went}
+            taken += went
         return taken, refused
 
     async def _publish(self, publisher: Publisher, rows: Sequence[dict[str, Any]]) -> set[int]:
@@ -347,18 +350,6 @@ class Relay:
         row["payload"] = orjson.Fragment(row["payload"])
         body = cloud_event(row, event, row["sequence"])
         return row["id"], event.routing_key, str(row["event_id"]), body
-
-
-def _until(strange: Sequence[int], rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The events of each record as far as the first of these, which waits."""
-    held = set()
-    sendable = []
-    for row in rows:
-        if row["id"] in strange:
-            held.add(row["aggregate_id"])
-        elif row["aggregate_id"] not in held:
-            sendable.append(row)
-    return sendable
 
 
 def _in_turns(rows: Sequence[dict[str, Any]]) -> list[list[dict[str, Any]]]:
