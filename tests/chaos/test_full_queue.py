@@ -4,14 +4,13 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import psycopg
-
-from crmkit import codec, relay
+from crmkit import relay
 from crmkit.local.stack import LocalStack
 from crmkit.testing import eventually
 from tests.chaos.checker import Databases
 from tests.chaos.driving import Driver
 from tests.chaos.faults import Ctl
+from tests.chaos.outbox import announce
 from tests.talking import Api
 
 QUICK_SECONDS = 1.0
@@ -49,11 +48,12 @@ def test_what_is_refused_is_not_overtaken_by_what_was_read_ahead(
     rapport: LocalStack, client: Api, ctl: Ctl, databases: Databases
 ) -> None:
     record = uuid.uuid4()
-    refused, fillers, later = (
-        [(record, 1, REFUSED)],
-        [(uuid.uuid4(), 1, TAKEN) for _ in range(relay.BATCH - 1)],
-        [(record, 2, TAKEN)],
-    )
+    refused, later = (record, 1, REFUSED), (record, 2, TAKEN)
+    fillers = [(uuid.uuid4(), 1, TAKEN) for _ in range(relay.BATCH - 1)]
+    events = [
+        (uuid.uuid4(), f"crm.sales.{kind}", about, version)
+        for about, version, kind in (refused, *fillers, later)
+    ]
 
     def of_the_record(what: str, version: int) -> int:
         query = f"select coalesce({what}, 0) from outbox where aggregate_id = %s"
@@ -63,19 +63,8 @@ def test_what_is_refused_is_not_overtaken_by_what_was_read_ahead(
         return of_the_record("attempts", 1) >= 2
 
     with full(ctl, f"evt-sales-{REFUSED}--notifications.on_task_done"):
-        announce(databases.dsn("sales"), refused + fillers + later)
+        announce(databases.dsn("sales"), events)
         eventually(tried_again, seconds=20)
         assert of_the_record("sequence", 2) == 0
     eventually(lambda: of_the_record("sequence", 2) > 0, seconds=30)
     assert 0 < of_the_record("sequence", 1) < of_the_record("sequence", 2)
-
-
-def announce(dsn: str, events: list[tuple[uuid.UUID, int, str]]) -> None:
-    """Put events into the outbox of sales in one transaction."""
-    facts = codec.dumps({"task_id": uuid.uuid4(), "customer_id": None}).decode()
-    with psycopg.connect(dsn) as database, database.cursor() as cursor:
-        cursor.executemany(
-            "insert into outbox (event_id, type, aggregate_id, aggregate_version, payload, context,"
-            " created_at) values (gen_random_uuid(), %s, %s, %s, %s, '{}', now())",
-            [(f"crm.sales.{kind}", record, version, facts) for record, version, kind in events],
-        )

@@ -5,39 +5,33 @@ import time
 import uuid
 from collections.abc import Callable
 
-import psycopg
 import pytest
 
-from crmkit import codec, topology
+from crmkit import topology
 from crmkit.local.stack import LocalStack
 from crmkit.local.supervisor import StartFailed
 from crmkit.testing import eventually
 from tests.chaos import faults
 from tests.chaos.checker import Databases, Erp
+from tests.chaos.outbox import Announced, announce
 from tests.talking import Api
 
 EVENT = "crm.sales.task.done.v1"
 HANDLER = "notifications.on_task_done"
 EVENTS_OF_ONE = 20
-INSERT = (
-    "insert into outbox (event_id, type, aggregate_id, aggregate_version, payload, context,"
-    f" created_at) values (%s, '{EVENT}', %s, %s, %s, '{{}}', now())"
-)
 
 
 def backlog(dsn: str, size: int) -> dict[str, tuple[str, int]]:
     """Fill the outbox with events of many tasks in turn; subject and version of each, by its id."""
     tasks = [uuid.uuid4() for _ in range(size // EVENTS_OF_ONE)]
     made: dict[str, tuple[str, int]] = {}
-    rows = []
+    events: list[Announced] = []
     for version in range(1, EVENTS_OF_ONE + 1):
         for task in tasks:
             event = uuid.uuid4()
             made[str(event)] = (f"task/{task}", version)
-            facts = codec.dumps({"task_id": task, "customer_id": None}).decode()
-            rows.append((event, task, version, facts))
-    with psycopg.connect(dsn) as database, database.cursor() as cursor:
-        cursor.executemany(INSERT, rows)
+            events.append((event, EVENT, task, version))
+    announce(dsn, events)
     return made
 
 
