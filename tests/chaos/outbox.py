@@ -7,6 +7,11 @@ import psycopg
 
 from crmkit import codec
 
+TASK_DONE = "crm.sales.task.done.v1"
+"""An event that does no harm to anybody, whatever task it names."""
+HANDLER = "notifications.on_task_done"
+"""Who handles it."""
+
 Announced = tuple[UUID, str, UUID, int]
 """The id of an event, its type, its record, and its number among those of the record."""
 

@@ -6,7 +6,6 @@ import uuid
 from collections.abc import Callable
 from pathlib import Path
 
-import psycopg
 import pytest
 
 from crmkit.local.stack import LocalStack
@@ -14,24 +13,12 @@ from crmkit.testing import eventually
 from tests.chaos import faults, points
 from tests.chaos.checker import Databases
 from tests.chaos.faults import Ctl, everything_ready
-from tests.chaos.test_relay_killed import HANDLER, INSERT
+from tests.chaos.outbox import HANDLER, TASK_DONE, announce
 from tests.talking import Api
 
 LONGEST_SECONDS = 120.0
 OWNER = "notifications"
 QUEUE = "evt-sales-task.done.v1--notifications.on_task_done"
-
-
-def announce(dsn: str, size: int) -> list[uuid.UUID]:
-    """The ids of so many events of tasks that were done, all announced at once."""
-    events = [uuid.uuid4() for _ in range(size)]
-    rows = []
-    for event in events:
-        task = uuid.uuid4()
-        rows.append((event, task, 1, f'{{"task_id": "{task}", "customer_id": null}}'))
-    with psycopg.connect(dsn) as database, database.cursor() as cursor:
-        cursor.executemany(INSERT, rows)
-    return events
 
 
 def statuses(databases: Databases, events: list[uuid.UUID]) -> dict[uuid.UUID, str]:
@@ -56,7 +43,8 @@ def test_what_kills_its_process_is_parked_and_nothing_else_is(
     folder = Path(rapport.env()[points.FOLDER])
     dice = random.Random(faults.seed())
     rapport.stop_process("relay")
-    events = announce(databases.dsn("sales"), killers + innocents)
+    events = [uuid.uuid4() for _ in range(killers + innocents)]
+    announce(databases.dsn("sales"), ((event, TASK_DONE, uuid.uuid4(), 1) for event in events))
     deadly = dice.sample(events, killers)
     good = [event for event in events if event not in deadly]
     for event in deadly:

@@ -13,11 +13,9 @@ from crmkit.local.supervisor import StartFailed
 from crmkit.testing import eventually
 from tests.chaos import faults
 from tests.chaos.checker import Databases, Erp
-from tests.chaos.outbox import Announced, announce
+from tests.chaos.outbox import HANDLER, TASK_DONE, Announced, announce
 from tests.talking import Api
 
-EVENT = "crm.sales.task.done.v1"
-HANDLER = "notifications.on_task_done"
 EVENTS_OF_ONE = 20
 
 
@@ -30,7 +28,7 @@ def backlog(dsn: str, size: int) -> dict[str, tuple[str, int]]:
         for task in tasks:
             event = uuid.uuid4()
             made[str(event)] = (f"task/{task}", version)
-            events.append((event, EVENT, task, version))
+            events.append((event, TASK_DONE, task, version))
     announce(dsn, events)
     return made
 
