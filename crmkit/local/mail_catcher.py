@@ -6,8 +6,8 @@ about it can be seen and tested.
 
 import asyncio
 import logging
-import os
-import signal
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from html import escape
@@ -158,10 +158,22 @@ class Keep:
         return f"250 2.0.0 Kept as {number}"
 
 
-async def run(store: InboxStore, host: str, smtp_port: int, http_port: int) -> None:
-    """Serve both ports until SIGTERM or Ctrl-C."""
+@asynccontextmanager
+async def running(settings: Mapping[str, str], host: str) -> AsyncIterator[None]:
+    """Serve SMTP and the page while the block runs."""
     loop = asyncio.get_running_loop()
+    store = InboxStore(Path(settings.get("MAIL_CATCHER_FILE", "var/mails.sqlite")))
     handler = Keep(store)
+    smtp_port = int(settings.get("MAIL_CATCHER_SMTP_PORT", "1025"))
+    http_port = int(settings.get("MAIL_CATCHER_HTTP_PORT", "8025"))
+    inbox = Inbox(
+        title="Mail",
+        hint="Every mail that Rapport sends ends here; none leaves this machine.",
+        store=store,
+        row=row,
+        details=details,
+        view=view,
+    )
     smtp = await loop.create_server(
         lambda: SMTP(
             handler,
@@ -174,38 +186,10 @@ async def run(store: InboxStore, host: str, smtp_port: int, http_port: int) -> N
         host,
         smtp_port,
     )
-    inbox = Inbox(
-        title="Mail",
-        hint="Every mail that Rapport sends ends here; none leaves this machine.",
-        store=store,
-        row=row,
-        details=details,
-        view=view,
-    )
     page = serve(inbox, host, http_port)
-    ended = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, ended.set)
     log.info("SMTP on %s:%s, page on http://%s:%s", host, smtp_port, host, http_port)
-    await ended.wait()
-    page.shutdown()
-    smtp.close()
-
-
-def main() -> None:
-    """Run with the settings of the environment."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    logging.getLogger("mail.log").setLevel(logging.WARNING)
-    store = InboxStore(Path(os.environ.get("MAIL_CATCHER_FILE", "var/mails.sqlite")))
-    asyncio.run(
-        run(
-            store,
-            os.environ.get("MAIL_CATCHER_HOST", "127.0.0.1"),
-            int(os.environ.get("MAIL_CATCHER_SMTP_PORT", "1025")),
-            int(os.environ.get("MAIL_CATCHER_HTTP_PORT", "8025")),
-        )
-    )
-
-
-if __name__ == "__main__":
-    main()
+    try:
+        yield
+    finally:
+        page.shutdown()
+        smtp.close()

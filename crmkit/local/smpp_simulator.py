@@ -7,10 +7,9 @@ those of the SMPP 3.4 specification, issue 1.2.
 
 import asyncio
 import logging
-import os
-import signal
 import struct
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from html import escape
@@ -438,14 +437,18 @@ def view(message: dict[str, Any]) -> str:
     )
 
 
-async def run(centre: Centre, host: str, smpp_port: int, http_port: int) -> None:
-    """Serve both ports until SIGTERM or Ctrl-C."""
+@asynccontextmanager
+async def running(settings: Mapping[str, str], host: str) -> AsyncIterator[None]:
+    """Serve SMPP and the page while the block runs."""
     loop = asyncio.get_running_loop()
-
-    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await Link(centre, writer).listen(reader)
-
-    server = await asyncio.start_server(connected, host, smpp_port)
+    centre = Centre(
+        InboxStore(Path(settings.get("SMS_SIMULATOR_FILE", "var/sms.sqlite"))),
+        settings.get("SMS_SIMULATOR_SYSTEM_ID", "rapport"),
+        settings.get("SMS_SIMULATOR_PASSWORD", "rapport"),
+        float(settings.get("SMS_SIMULATOR_RECEIPT_SECONDS", "0.2")),
+    )
+    smpp_port = int(settings.get("SMS_SIMULATOR_SMPP_PORT", "2775"))
+    http_port = int(settings.get("SMS_SIMULATOR_HTTP_PORT", "8026"))
     inbox = Inbox(
         title="SMS",
         hint="Every SMS that Rapport sends ends here. Numbers ending in 98 fail, 97 expire.",
@@ -455,35 +458,15 @@ async def run(centre: Centre, host: str, smpp_port: int, http_port: int) -> None
         view=view,
         incoming=lambda message: centre.incoming(message, loop),
     )
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await Link(centre, writer).listen(reader)
+
+    server = await asyncio.start_server(connected, host, smpp_port)
     page = serve(inbox, host, http_port)
-    ended = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, ended.set)
     log.info("SMPP on %s:%s, page on http://%s:%s", host, smpp_port, host, http_port)
-    await ended.wait()
-    page.shutdown()
-    server.close()
-
-
-def main() -> None:
-    """Run with the settings of the environment."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    environ = os.environ
-    centre = Centre(
-        InboxStore(Path(environ.get("SMS_SIMULATOR_FILE", "var/sms.sqlite"))),
-        environ.get("SMS_SIMULATOR_SYSTEM_ID", "rapport"),
-        environ.get("SMS_SIMULATOR_PASSWORD", "rapport"),
-        float(environ.get("SMS_SIMULATOR_RECEIPT_SECONDS", "0.2")),
-    )
-    asyncio.run(
-        run(
-            centre,
-            environ.get("SMS_SIMULATOR_HOST", "127.0.0.1"),
-            int(environ.get("SMS_SIMULATOR_SMPP_PORT", "2775")),
-            int(environ.get("SMS_SIMULATOR_HTTP_PORT", "8026")),
-        )
-    )
-
-
-if __name__ == "__main__":
-    main()
+    try:
+        yield
+    finally:
+        page.shutdown()
+        server.close()

@@ -336,7 +336,7 @@ class LocalStack:
         self._planned = [
             *self._broker_plans(),
             *self._database_plans(),
-            *self._inbox_plans(),
+            self._inboxes(),
             *self._application_plans(),
         ]
         return self._planned
@@ -427,39 +427,28 @@ class LocalStack:
             ),
         ]
 
-    def _inbox_plans(self) -> list[Plan]:
+    def _inboxes(self) -> Plan:
         port, folder = self.installation.port, self.installation.folder
         mail, sms = port("mail_page"), port("sms_page")
-        return [
-            Plan(
-                "mail-catcher",
-                (sys.executable, "-m", "crmkit.local.mail_catcher"),
-                self._inherited
-                | {
-                    "MAIL_CATCHER_FILE": str(folder / "mails.sqlite"),
-                    "MAIL_CATCHER_SMTP_PORT": str(port("smtp")),
-                    "MAIL_CATCHER_HTTP_PORT": str(mail),
-                },
-                ready=lambda: answers_ok(mail, "/ready"),
-                health_port=mail,
-                rank=LAST_RANK,
-            ),
-            Plan(
-                "sms-simulator",
-                (sys.executable, "-m", "crmkit.local.smpp_simulator"),
-                self._inherited
-                | {
-                    "SMS_SIMULATOR_FILE": str(folder / "sms.sqlite"),
-                    "SMS_SIMULATOR_SMPP_PORT": str(port("smpp")),
-                    "SMS_SIMULATOR_HTTP_PORT": str(sms),
-                    "SMS_SIMULATOR_SYSTEM_ID": SMPP_SYSTEM_ID,
-                    "SMS_SIMULATOR_PASSWORD": self._smpp_password,
-                },
-                ready=lambda: answers_ok(sms, "/ready"),
-                health_port=sms,
-                rank=LAST_RANK,
-            ),
-        ]
+        return Plan(
+            "inboxes",
+            (sys.executable, "-m", "crmkit.local.inboxes"),
+            self._inherited
+            | {
+                "INBOXES_HOST": LOOPBACK,
+                "MAIL_CATCHER_FILE": str(folder / "mails.sqlite"),
+                "MAIL_CATCHER_SMTP_PORT": str(port("smtp")),
+                "MAIL_CATCHER_HTTP_PORT": str(mail),
+                "SMS_SIMULATOR_FILE": str(folder / "sms.sqlite"),
+                "SMS_SIMULATOR_SMPP_PORT": str(port("smpp")),
+                "SMS_SIMULATOR_HTTP_PORT": str(sms),
+                "SMS_SIMULATOR_SYSTEM_ID": SMPP_SYSTEM_ID,
+                "SMS_SIMULATOR_PASSWORD": self._smpp_password,
+            },
+            ready=lambda: answers_ok(mail, "/ready") and answers_ok(sms, "/ready"),
+            health_port=mail,
+            rank=LAST_RANK,
+        )
 
     def _application_plans(self) -> list[Plan]:
         whole = self.env()

@@ -16,7 +16,6 @@ COMPOSE = (ROOT / "docker-compose.yml").read_text()
 SERVICES = yaml.safe_load(COMPOSE)["services"]
 EXPLAINED = set(re.findall(r"^([A-Z0-9_]+)=", (ROOT / ".env.example").read_text(), re.M))
 READ_BY_OTHERS = {"POSTGRES_INITDB_ARGS"}
-INBOXES = {"mail-catcher", "sms-simulator"}
 
 
 def crm_commands() -> list[list[str]]:
@@ -35,9 +34,8 @@ class TestCompose:
         if options.command == "serve":
             assert options.service in catalog.services()
 
-    @pytest.mark.parametrize("name", sorted(INBOXES))
-    def test_runs_modules_that_there_are(self, name: str) -> None:
-        assert importlib.util.find_spec(SERVICES[name]["command"][2])
+    def test_runs_a_module_that_there_is(self) -> None:
+        assert importlib.util.find_spec(SERVICES["inboxes"]["command"][2])
 
     def test_runs_every_process_of_a_stack(self, tmp_path: Path) -> None:
         served = {words[1] for words in crm_commands() if words[0] == "serve"}

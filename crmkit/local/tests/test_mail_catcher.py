@@ -1,7 +1,4 @@
-import os
 import smtplib
-import subprocess
-import sys
 from collections.abc import Callable
 from email.message import EmailMessage
 
@@ -10,8 +7,7 @@ import pytest
 
 from crmkit.local import mail_catcher
 from crmkit.local.inbox import InboxStore, is_local_name
-from crmkit.local.installation import Installation, listens
-from crmkit.local.tests.probes import eventually
+from crmkit.local.installation import Installation
 
 
 def mail(subject: str, to: str = "kim@kunde.example", html: str = "") -> EmailMessage:
@@ -61,29 +57,17 @@ class TestStore:
 
 class TestHost:
     def test_is_refused_when_it_is_a_public_name(self) -> None:
-        names = ("localhost:8025", "127.0.0.1", "[::1]:8025", "mail-catcher:8025")
+        names = ("localhost:8025", "127.0.0.1", "[::1]:8025", "inboxes:8025")
         assert all(map(is_local_name, names))
         assert not is_local_name("rebound.attacker.example:8025")
 
 
 @pytest.mark.server
 class TestConversation:
-    @pytest.fixture
-    def ports(
-        self, installation: Installation, run: Callable[..., subprocess.Popen[bytes]]
-    ) -> tuple[int, int]:
-        smtp, http = installation.port("smtp"), installation.port("http")
-        settings = {
-            "MAIL_CATCHER_FILE": str(installation.path("mails.sqlite")),
-            "MAIL_CATCHER_SMTP_PORT": str(smtp),
-            "MAIL_CATCHER_HTTP_PORT": str(http),
-        }
-        run((sys.executable, "-m", "crmkit.local.mail_catcher"), dict(os.environ) | settings)
-        eventually(lambda: listens(smtp) and listens(http))
-        return smtp, http
-
-    def test_keeps_what_it_is_given_and_shows_it_safely(self, ports: tuple[int, int]) -> None:
-        smtp, http = ports
+    def test_keeps_what_it_is_given_and_shows_it_safely(
+        self, inboxes: Callable[[str], int]
+    ) -> None:
+        smtp, http = inboxes("smtp"), inboxes("mail_page")
         evil = "<script>alert(1)</script>"
         with smtplib.SMTP("127.0.0.1", smtp) as session:
             session.send_message(

@@ -1,8 +1,5 @@
-import os
 import socket
 import struct
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -14,8 +11,6 @@ import smpplib.exceptions
 import smpplib.gsm
 
 from crmkit.local import smpp_simulator
-from crmkit.local.installation import Installation, listens
-from crmkit.local.tests.probes import eventually
 
 KOREAN = "안녕하세요, 고객님! 견적서를 보내 드렸습니다. " * 5
 
@@ -43,26 +38,9 @@ class TestSplitHeader:
 @pytest.mark.server
 class TestConversation:
     @pytest.fixture
-    def ports(
-        self, installation: Installation, run: Callable[..., subprocess.Popen[bytes]]
-    ) -> tuple[int, int]:
-        smpp, http = installation.port("smpp"), installation.port("http")
-        settings = {
-            "SMS_SIMULATOR_FILE": str(installation.path("sms.sqlite")),
-            "SMS_SIMULATOR_SMPP_PORT": str(smpp),
-            "SMS_SIMULATOR_HTTP_PORT": str(http),
-            "SMS_SIMULATOR_SYSTEM_ID": "rapport",
-            "SMS_SIMULATOR_PASSWORD": "secret",
-            "SMS_SIMULATOR_RECEIPT_SECONDS": "0.05",
-        }
-        run((sys.executable, "-m", "crmkit.local.smpp_simulator"), dict(os.environ) | settings)
-        eventually(lambda: listens(smpp) and listens(http))
-        return smpp, http
-
-    @pytest.fixture
-    def client(self, ports: tuple[int, int]) -> Iterator[smpplib.client.Client]:
+    def client(self, inboxes: Callable[[str], int]) -> Iterator[smpplib.client.Client]:
         client = smpplib.client.Client(
-            "127.0.0.1", ports[0], timeout=5, allow_unknown_opt_params=True
+            "127.0.0.1", inboxes("smpp"), timeout=5, allow_unknown_opt_params=True
         )
         client.connect()
         client.bind_transceiver(system_id="rapport", password="secret")
@@ -84,7 +62,7 @@ class TestConversation:
         return len(parts)
 
     def test_reassembles_and_confirms(
-        self, client: smpplib.client.Client, ports: tuple[int, int]
+        self, client: smpplib.client.Client, inboxes: Callable[[str], int]
     ) -> None:
         ids: list[str] = []
         receipts: list[Any] = []
@@ -101,7 +79,7 @@ class TestConversation:
             *["DELIVRD"] * (len(ids) - 1),
             "UNDELIV",
         ]
-        with httpx.Client(base_url=f"http://127.0.0.1:{ports[1]}") as http:
+        with httpx.Client(base_url=f"http://127.0.0.1:{inboxes('sms_page')}") as http:
             last, first = http.get("/api/messages").json()["messages"]
             assert first["text"] == KOREAN
             assert first["parts"] == first["parts_received"] == len(ids) - 1
@@ -119,26 +97,26 @@ class TestConversation:
         assert refused == [status]
 
     def test_hands_over_what_a_phone_sends(
-        self, client: smpplib.client.Client, ports: tuple[int, int]
+        self, client: smpplib.client.Client, inboxes: Callable[[str], int]
     ) -> None:
         heard: list[Any] = []
         client.set_message_received_handler(lambda pdu: heard.append(pdu))
         sent = {"from": "821012345600", "to": "rapport", "text": "수신거부"}
-        url = f"http://127.0.0.1:{ports[1]}/api/incoming"
+        url = f"http://127.0.0.1:{inboxes('sms_page')}/api/incoming"
         assert httpx.post(url, json=sent).status_code == 202
         client.read_once()
         assert heard[0].short_message.decode("utf-16-be") == "수신거부"
         assert heard[0].source_addr == b"821012345600"
 
-    def test_refuses_a_wrong_password(self, ports: tuple[int, int]) -> None:
-        client = smpplib.client.Client("127.0.0.1", ports[0], allow_unknown_opt_params=True)
+    def test_refuses_a_wrong_password(self, inboxes: Callable[[str], int]) -> None:
+        client = smpplib.client.Client("127.0.0.1", inboxes("smpp"), allow_unknown_opt_params=True)
         client.connect()
         with pytest.raises(smpplib.exceptions.PDUError):
             client.bind_transmitter(system_id="rapport", password="wrong")
         client.disconnect()
 
-    def test_answers_garbage_with_a_nack(self, ports: tuple[int, int]) -> None:
-        with socket.create_connection(("127.0.0.1", ports[0]), timeout=5) as link:
+    def test_answers_garbage_with_a_nack(self, inboxes: Callable[[str], int]) -> None:
+        with socket.create_connection(("127.0.0.1", inboxes("smpp")), timeout=5) as link:
             link.sendall(struct.pack(">IIII", 16, 0x77, 0, 5))
             assert struct.unpack(">IIII", link.recv(16)) == (16, 0x80000000, 3, 5)
             link.sendall(struct.pack(">IIII", 20, 4, 0, 6) + b"abcd")
