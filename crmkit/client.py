@@ -97,7 +97,8 @@ class Client:
     @property
     def trouble(self) -> str | None:
         """Why calls cannot be made now; None when they can."""
-        if self._channel is None or self._link is None:
+        # A channel ends a moment before its link is noticed to have ended.
+        if self._link is None or not self._channel.is_open:
             return "not connected to the broker"
         return "the broker takes no messages" if self._link.blocked else None
 
