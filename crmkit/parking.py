@@ -263,12 +263,16 @@ def discard(session: Session, item: dict[str, Any], reason: str) -> None:
     if item["kind"] == "timer":
         session.execute(delete(timer).where(_timer_key(item["owner"]) == item["id"], _DEAD))
         return
-    table, key = (
-        (inbox, _event_key()) if item["kind"] == "event" else (parked_message, parked_message.c.id)
+    table, key, since = (
+        (inbox, _event_key(), inbox.c.received_at)
+        if item["kind"] == "event"
+        else (parked_message, parked_message.c.id, parked_message.c.parked_at)
     )
     why = func.concat(table.c.error, " | discarded: ", cast(reason, Text))
     mine = (key == item["id"], table.c.status == _PARKED)
-    session.execute(update(table).where(*mine).values(status="discarded", error=why))
+    # By that column the purge tells how long it has been there.
+    gone = {"status": "discarded", "error": why, since.name: func.now()}
+    session.execute(update(table).where(*mine).values(gone))
 
 
 def _replay_message(session: Session, identity: UUID) -> None:

@@ -9,7 +9,7 @@ from sqlalchemy import Table, insert, select, text
 from sqlalchemy.orm import Session
 
 from contracts import gateway
-from crmkit import codec, metrics, pages, parker, parking
+from crmkit import codec, db, metrics, pages, parker, parking
 from crmkit.clock import now
 from crmkit.errors import Conflict, NotFound
 from crmkit.ids import new_id
@@ -212,6 +212,17 @@ class TestDiscard:
         (row,) = rows(session, parked_message)
         assert row.status == "discarded"
         assert row.error.endswith("| discarded: test")
+
+    def test_keeps_for_a_month_what_came_long_ago(self, session: Session) -> None:
+        keep_event(session)
+        keep_message(session, b"nonsense")
+        session.execute(text("update inbox set received_at = now() - interval '40 days'"))
+        session.execute(text("update parked_message set parked_at = now() - interval '40 days'"))
+        for item in listed(session):
+            parking.discard_parked(session, owner=OWNER, parked_id=item["id"], reason="test")
+        db._purge(session)
+        left = rows(session, inbox) + rows(session, parked_message)
+        assert [row.status for row in left] == ["discarded", "discarded"]
 
     def test_deletes_a_timer(self, session: Session) -> None:
         keep_timer(session)
