@@ -48,6 +48,16 @@ def who_has(session: Session, email: str) -> Staff | None:
     ).one_or_none()
 
 
+def locked(session: Session, staff_id: UUID | None) -> Staff | None:
+    """The active member of staff of that id, locked; to be asked before a login opens anything.
+
+    Whatever ends sessions holds the same lock. It came before, which shows here, or it comes after
+    and ends what was opened.
+    """
+    query = select(Staff).where(Staff.id == staff_id, Staff.active).with_for_update()
+    return session.scalars(query.execution_options(populate_existing=True)).one_or_none()
+
+
 def open_session(
     session: Session, *, staff_id: UUID, address: str, minutes: int, method: str = "password"
 ) -> Opened:

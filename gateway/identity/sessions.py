@@ -16,7 +16,7 @@ from gateway.identity.factors import Challenged
 from gateway.identity.families import Opened
 from gateway.identity.models import Staff
 from gateway.identity.roles import grants_of, refuse_more_than_own
-from gateway.identity.staff import found, shown
+from gateway.identity.staff import found, refuse_own, shown
 from gateway.problems import Problem
 from gateway.resources import Resources
 from gateway.routes import Call
@@ -50,7 +50,10 @@ def passed(
 ) -> Opened | Challenged:
     """What follows the first factor: a challenge for who has a second, a session for others."""
     if factors.confirmed(session, staff_id) is not None:
-        return factors.challenge(session, staff_id=staff_id, method=method)
+        verdict = factors.challenge(session, staff_id=staff_id, method=method)
+        by = f"staff:{staff_id}"
+        audit.note(session, "login.challenged", f"staff/{staff_id}", by=by, method=method)
+        return verdict
     return families.open_session(
         session, staff_id=staff_id, address=address, minutes=minutes, method=method
     )
@@ -68,18 +71,23 @@ def _sign_in(resources: Resources, call: Call) -> Encoded:
     if wait is not None:
         raise mfa.too_soon(wait)
     person = work.read(families.who_has, email=email)
-    right = passwords.fits(password, person.password_hash if person else None)
+    checked = person.password_hash if person else None
+    right = passwords.fits(password, checked)
+    verdict = None
     if person is None or not right:
         work.run(_failed, staff_id=person.id if person else None, email=email)
+    else:
+        verdict = work.run(
+            _right,
+            staff_id=person.id,
+            email=email,
+            password=password,
+            checked=checked,
+            address=call.address,
+            minutes=minutes_of(resources),
+        )
+    if verdict is None:
         raise Problem(401, "wrong_credentials", headers={"www-authenticate": "Bearer"})
-    verdict = work.run(
-        _right,
-        staff_id=person.id,
-        email=email,
-        password=password,
-        address=call.address,
-        minutes=minutes_of(resources),
-    )
     return tokens(verdict)
 
 
@@ -88,10 +96,24 @@ def _failed(session: Session, *, staff_id: UUID | None, email: str) -> None:
 
 
 def _right(
-    session: Session, *, staff_id: UUID, email: str, password: str, address: str, minutes: int
-) -> Opened | Challenged:
+    session: Session,
+    *,
+    staff_id: UUID,
+    email: str,
+    password: str,
+    checked: str,
+    address: str,
+    minutes: int,
+) -> Opened | Challenged | None:
+    """What follows the right password; None when it, or who has it, is not here any more."""
+    person = families.locked(session, staff_id)
+    # It was checked with nothing locked. Another hash may be of the same password, made anew.
+    if person is None or (
+        person.password_hash != checked and not passwords.fits(password, person.password_hash)
+    ):
+        _failed(session, staff_id=staff_id, email=email)
+        return None
     attempts.forgive_login(session, email=email, address=address)
-    person = session.get_one(Staff, staff_id)
     if person.password_hash and passwords.outdated(person.password_hash):
         person.password_hash = passwords.hashed(password)
     return passed(session, staff_id=staff_id, address=address, minutes=minutes, method="password")
@@ -178,8 +200,9 @@ def end_staff_sessions(session: Session, *, staff_id: UUID) -> None:
 def reset_staff_mfa(session: Session, *, staff_id: UUID) -> None:
     """Take a colleague's second factor away, who lost it, and end their sessions.
 
-    Nothing happens when there is none; Forbidden when they may do more than the actor.
+    Nothing happens when there is none; Forbidden when they may do more than the actor, or are it.
     """
+    refuse_own(session, staff_id, "own_factor", "/v1/me/mfa/actions/turn-off")
     _colleague(session, staff_id)
     if factors.remove(session, staff_id):
         families.end_all(session, staff_id, "mfa_reset")

@@ -438,7 +438,9 @@ class TestAuditOverHttp:
             "login.succeeded",
             "mfa.started",
             "mfa.turned_on",
+            "login.challenged",
             "login.code_wrong",
+            "login.challenged",
             "mfa.recovery_code_used",
             "login.succeeded",
         ]

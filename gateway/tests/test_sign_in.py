@@ -2,16 +2,19 @@
 
 import asyncio
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from uuid import UUID
 
 import pytest
+from sqlalchemy import func, select, text, update
 
 from crmkit.context import Context
 from crmkit.ids import new_id
-from crmkit.testing import empty
+from crmkit.testing import empty, eventually
 from gateway.app import Gateway
-from gateway.identity import staff, teams
-from gateway.identity.models import Base
+from gateway.identity import passwords, staff, teams
+from gateway.identity.models import Base, LoginSession, Staff
 from gateway.limits import Limit
 from gateway.resources import Resources
 from gateway.routes import Table
@@ -62,6 +65,12 @@ def forget(http: Http) -> None:
     http.app.bearers.forget()
 
 
+def somebody_waits(database) -> bool:
+    """Whether a transaction waits for a lock that another one holds."""
+    with database.reading(Context()) as session:
+        return session.scalar(text("select exists (select from pg_locks where not granted)"))
+
+
 class TestSignIn:
     def test_opens_a_session_that_says_who_asks(self, http, member):
         answer = sign_in(http, member.email.upper())
@@ -87,6 +96,43 @@ class TestSignIn:
         answer = sign_in(http, member.email)
         assert (answer.status_code, answer.json()["code"]) == (429, "too_many_attempts")
         assert 1 <= int(answer.headers["retry-after"]) <= 31
+
+    @pytest.mark.parametrize(
+        ("change", "status"),
+        [
+            ({"password_hash": "of another password"}, 401),
+            ({"active": False}, 401),
+            ({"password_hash": passwords.hashed(PASSWORD)}, 201),
+        ],
+    )
+    def test_looks_again_at_what_changed_while_the_password_was_checked(
+        self, http, member, database, monkeypatch, change, status: int
+    ):
+        fits, changes = passwords.fits, [change]
+
+        def meanwhile(password: str, known: str | None) -> bool:
+            right = fits(password, known)
+            if changes:
+                with database.transaction(Context()) as session:
+                    changed = update(Staff).where(Staff.id == member.id)
+                    session.execute(changed.values(**changes.pop()))
+            return right
+
+        monkeypatch.setattr(passwords, "fits", meanwhile)
+        assert sign_in(http, member.email).status_code == status
+        with database.reading(Context()) as session:
+            opened = select(func.count()).where(LoginSession.staff_id == member.id)
+            assert session.scalar(opened) == (status == 201)
+
+    def test_waits_for_who_changes_the_password_just_now(self, http, member, database):
+        with ThreadPoolExecutor(1) as pool, database.transaction(Context()) as session:
+            staff.change_staff(session, staff_id=UUID(member.id), password=f"{PASSWORD} anew")
+            answer = pool.submit(sign_in, http, member.email)
+            eventually(lambda: somebody_waits(database))
+        assert (answer.result().status_code, answer.result().json()["code"]) == (
+            401,
+            "wrong_credentials",
+        )
 
     def test_is_slowed_down_for_addresses_nobody_has_too(self, http):
         email = f"{new_id().hex}@nobody.example"
