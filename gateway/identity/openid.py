@@ -28,7 +28,8 @@ ALGORITHMS = ("RS256", "PS256", "ES256")
 LEEWAY_SECONDS = 30
 _MOST_BYTES = 256 * 1024
 _SECONDS = 5.0
-_STRONG = frozenset(("mfa", "otp", "hwk", "swk", "sms"))
+_KNOWLEDGE = frozenset(("pwd", "pin"))
+_POSSESSION = frozenset(("otp", "hwk", "swk", "sms"))
 
 
 class Untrusted(Exception):
@@ -159,9 +160,15 @@ def claims_of(
 
 
 def strong(claims: Mapping[str, Any]) -> bool:
-    """Whether the provider asked for a second factor itself (RFC 8176)."""
-    methods = claims.get("amr")
-    return isinstance(methods, list) and not _STRONG.isdisjoint(str(one) for one in methods)
+    """Whether the provider asked for two factors itself (RFC 8176).
+
+    Only ``mfa`` says so by itself. A code or a key alone is one factor, however good.
+    """
+    listed = claims.get("amr")
+    if not isinstance(listed, list):
+        return False
+    methods = {str(one) for one in listed}
+    return "mfa" in methods or bool(methods & _KNOWLEDGE and methods & _POSSESSION)
 
 
 def _unavailable(why: str) -> Unavailable:

@@ -112,9 +112,22 @@ class TestClaims:
 
     @pytest.mark.parametrize(
         ("amr", "expected"),
-        [(["pwd", "otp"], True), (["pwd"], False), (None, False), ("mfa", False)],
+        [
+            (["mfa"], True),
+            (["pwd", "otp"], True),
+            (["swk", "pin"], True),
+            (["pwd", "hwk", "user"], True),
+            (["pwd"], False),
+            (["pwd", "pin"], False),
+            (["otp"], False),
+            (["hwk"], False),
+            (["sms", "otp"], False),
+            ([], False),
+            (None, False),
+            ("mfa", False),
+        ],
     )
-    def test_tell_whether_a_second_factor_was_asked_for(self, amr, expected: bool):
+    def test_tell_whether_two_factors_were_asked_for(self, amr, expected: bool):
         assert openid.strong({"amr": amr}) is expected
 
 
