@@ -12,6 +12,7 @@ from crmkit.client import Client
 from crmkit.db import Database
 from crmkit.errors import Unavailable
 from crmkit.settings import Settings
+from gateway.identity.openid import Talks
 
 THREADS = 10
 # A look-up of the token, then a call of five seconds at most: an answer within ten.
@@ -21,12 +22,16 @@ Result = TypeVar("Result")
 
 @dataclass
 class Resources:
-    """One worker's share of everything. ``readers`` counts who reads the feed just now."""
+    """One worker's share of everything. ``readers`` counts who reads the feed just now.
+
+    ``talks`` are those with the OpenID provider.
+    """
 
     settings: Settings
     client: Client
     database: Database
     readers: int = 0
+    talks: Talks = field(default_factory=Talks)
     _threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(THREADS))
 
     async def in_thread(self, work: Callable[..., Result], *args: Any, **kwargs: Any) -> Result:

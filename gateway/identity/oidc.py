@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from crmkit import codec
 from crmkit.clock import now
 from crmkit.db import Encoded, missing
-from crmkit.errors import Conflict
+from crmkit.errors import Conflict, Unavailable
 from crmkit.settings import Settings
 from gateway import audit, keys
 from gateway.identity import families, openid, sessions
@@ -43,16 +43,15 @@ def _provider(settings: Settings) -> Provider:
 
 async def start_oidc(resources: Resources, call: Call) -> Encoded:
     """Begin a login at the provider."""
-    return await resources.in_thread(_start, resources, call)
-
-
-def _start(resources: Resources, call: Call) -> Encoded:
     provider = _provider(resources.settings)
-    endpoint = openid.metadata(provider)["authorization_endpoint"]
+    known = await openid.metadata(provider, resources.talks)
+    endpoint = known["authorization_endpoint"]
     state, nonce, binding = (secrets.token_urlsafe(32) for _ in range(3))
     verifier = openid.new_verifier()
-    work = resources.database.within(call.context)
-    work.run(_left, state=state, nonce=nonce, binding=binding, verifier=verifier)
+    run = resources.database.within(call.context).run
+    await resources.in_thread(
+        run, _left, state=state, nonce=nonce, binding=binding, verifier=verifier
+    )
     url = openid.authorization_url(provider, endpoint, state=state, nonce=nonce, verifier=verifier)
     reply = {
         "authorization_url": url,
@@ -98,28 +97,31 @@ def _back(session: Session, *, state: str, binding: str) -> tuple[str, str] | No
 
 
 async def finish_oidc(resources: Resources, call: Call) -> Encoded:
-    """End a login at the provider with tokens, as password logins do."""
-    return await resources.in_thread(_finish, resources, call)
+    """End a login at the provider with tokens, as password logins do.
 
-
-def _finish(resources: Resources, call: Call) -> Encoded:
+    The session is opened after the provider has answered in time, never behind the back of who was
+    told that it did not.
+    """
     provider, asked = _provider(resources.settings), call.request
-    work = resources.database.within(call.context)
-    back = work.run(_back, state=asked["state"], binding=asked["binding"])
+    run = resources.database.within(call.context).run
+    back = await resources.in_thread(run, _back, state=asked["state"], binding=asked["binding"])
     if back is None:
         raise Problem(401, "oidc_state_invalid", "No login with that state is under way here.")
     nonce, verifier = back
     try:
         if asked["iss"] not in {None, provider.issuer}:  # RFC 9207: answers of another provider
             raise openid.Untrusted("The answer is of another issuer.")
-        answer = openid.exchange(provider, asked["code"], verifier)
-        claims = openid.claims_of(
-            answer["id_token"], answer["keys"], provider, nonce=nonce, moment=now()
+        claims = await openid.exchange(
+            provider, resources.talks, asked["code"], verifier, nonce=nonce
         )
     except openid.Untrusted as error:
-        work.run(_failed, why=str(error), subject=None)
+        await resources.in_thread(run, _failed, why=str(error), subject=None)
         raise Problem(401, "oidc_refused", "The OpenID provider vouches for nobody.") from error
-    verdict = work.run(
+    except Unavailable as error:  # Not to be asked again as it is: the state is spent.
+        wait = {"retry-after": str(error.details["retry_after"])}
+        raise Problem(503, error.code, f"{error.message} Begin anew.", headers=wait) from error
+    verdict = await resources.in_thread(
+        run,
         _known,
         claims=claims,
         provider=provider,
@@ -139,11 +141,8 @@ def _known(
     session: Session, *, claims: dict[str, Any], provider: Provider, address: str, minutes: int
 ) -> Opened | Challenged | Refused:
     """A session for whom the claims name; Refused when that is nobody here."""
-    staff_id = _linked(session, provider.issuer, claims["sub"])
-    if staff_id is None and provider.link_by_email:
-        staff_id = _link_by_email(session, provider.issuer, claims)
-    person = session.get(Staff, staff_id) if staff_id else None
-    if person is None or not person.active:
+    person = _named(session, provider, claims)
+    if person is None:
         _failed(session, why="identity_unknown", subject=claims["sub"])
         return Refused("identity_unknown")
     if openid.strong(claims):
@@ -155,6 +154,20 @@ def _known(
     )
 
 
+def _named(session: Session, provider: Provider, claims: dict[str, Any]) -> Staff | None:
+    """The active member of staff whose identity the claims are, locked."""
+    issuer, subject = provider.issuer, claims["sub"]
+    staff_id = _linked(session, issuer, subject)
+    new = staff_id is None and provider.link_by_email
+    person = families.locked(session, _has_address(session, claims) if new else staff_id)
+    if person is None:
+        return None
+    if new:
+        _link_by_address(session, person, issuer, subject)
+    # Asked again behind the lock: it may have been taken away meanwhile.
+    return person if _linked(session, issuer, subject) == person.id else None
+
+
 def _linked(session: Session, issuer: str, subject: str) -> UUID | None:
     return session.scalar(
         select(StaffIdentity.staff_id).where(
@@ -163,23 +176,25 @@ def _linked(session: Session, issuer: str, subject: str) -> UUID | None:
     )
 
 
-def _link_by_email(session: Session, issuer: str, claims: dict[str, Any]) -> UUID | None:
-    """Link whoever has the address that the provider verified, if no other identity is theirs."""
+def _has_address(session: Session, claims: dict[str, Any]) -> UUID | None:
+    """Who has the address that the provider verified."""
     email = claims.get("email")
     if claims.get("email_verified") is not True or not isinstance(email, str):
         return None
     person = families.who_has(session, email)
-    if person is None:
-        return None
-    taken = select(StaffIdentity.id).where(
+    return person.id if person else None
+
+
+def _link_by_address(session: Session, person: Staff, issuer: str, subject: str) -> None:
+    """Link them unless another identity is theirs."""
+    theirs = select(StaffIdentity.id).where(
         StaffIdentity.staff_id == person.id, StaffIdentity.issuer == issuer
     )
-    if session.scalar(taken.limit(1)) is not None:
-        return None
-    session.add(StaffIdentity(staff_id=person.id, issuer=issuer, subject=claims["sub"]))
+    if session.scalar(theirs.limit(1)) is not None:
+        return
+    session.add(StaffIdentity(staff_id=person.id, issuer=issuer, subject=subject))
     by = f"staff:{person.id}"
     audit.note(session, "identity.linked", f"staff/{person.id}", by=by, how="verified e-mail")
-    return person.id
 
 
 def _shown(identity: StaffIdentity) -> dict[str, Any]:

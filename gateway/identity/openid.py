@@ -7,9 +7,13 @@ One provider, named by settings: OIDC_ISSUER, OIDC_CLIENT_ID, OIDC_CLIENT_SECRET
 import asyncio
 import base64
 import secrets
-from collections.abc import Mapping
-from dataclasses import dataclass
+import ssl
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from hashlib import sha256
 from typing import Any
 from urllib.parse import urlencode, urlsplit
@@ -20,20 +24,62 @@ from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
 from crmkit import codec
+from crmkit.clock import now
 from crmkit.errors import Unavailable
 from crmkit.settings import Settings
 
 ALGORITHMS = ("RS256", "PS256", "ES256")
 """Signatures by a private key only: with an HMAC, the public key would do to sign."""
 LEEWAY_SECONDS = 30
+MOST_TALKS = 8
 _MOST_BYTES = 256 * 1024
-_SECONDS = 5.0
+_SECONDS = 3.0
+"""For all that one request asks of the provider, from its address to its keys."""
+_FRESH_SECONDS = 300.0
 _KNOWLEDGE = frozenset(("pwd", "pin"))
 _POSSESSION = frozenset(("otp", "hwk", "swk", "sms"))
 
 
 class Untrusted(Exception):
     """What the provider answered proves nothing."""
+
+
+@dataclass(slots=True)
+class Talks:
+    """One worker's conversations with the provider: how many there are, and what it said lately.
+
+    They are held in the loop and by no thread: a provider that went silent keeps nobody from the
+    database, and a resolver that did holds threads of the loop only, for which no talk waits.
+    """
+
+    going_on: int = 0
+    _said: dict[str, tuple[float, dict[str, Any]]] = field(default_factory=dict)
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[None]:
+        """All that one request asks of the provider, bounded as a whole.
+
+        Unavailable when it takes longer than three seconds, or eight are talking to it already.
+        """
+        if self.going_on >= MOST_TALKS:
+            raise _unavailable("Too many ask it just now.")
+        self.going_on += 1
+        try:
+            async with asyncio.timeout(_SECONDS):
+                yield
+        except TimeoutError as error:
+            raise _unavailable("It does not answer in time.") from error
+        finally:
+            self.going_on -= 1
+
+    def lately(self, url: str) -> dict[str, Any] | None:
+        """What it said there in the last five minutes, if that was worth remembering."""
+        until, document = self._said.get(url, (0.0, None))
+        return document if time.monotonic() < until else None
+
+    def remember(self, url: str, document: dict[str, Any]) -> None:
+        """Keep what proved to be right."""
+        self._said[url] = (time.monotonic() + _FRESH_SECONDS, document)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +138,32 @@ def authorization_url(
     return f"{endpoint}{joint}{urlencode(query)}"
 
 
-def metadata(provider: Provider) -> dict[str, str]:
+async def metadata(provider: Provider, talks: Talks) -> dict[str, Any]:
     """The provider's endpoints (OpenID Connect Discovery 1.0); Unavailable when it is not there."""
-    url = f"{provider.issuer.rstrip('/')}/.well-known/openid-configuration"
-    _, found = _ask(provider, "GET", url)
+    known = talks.lately(_discovery(provider))
+    if known is None:
+        async with talks.begin():
+            known = await _metadata(provider, talks)
+    return known
+
+
+async def exchange(
+    provider: Provider, talks: Talks, code: str, verifier: str, *, nonce: str
+) -> dict[str, Any]:
+    """The claims of the ID token that the provider gives for a code; Untrusted."""
+    async with talks.begin():
+        known = talks.lately(_discovery(provider)) or await _metadata(provider, talks)
+        token = await _id_token(provider, known["token_endpoint"], code, verifier)
+        return await _proven(provider, talks, known["jwks_uri"], token, nonce)
+
+
+def _discovery(provider: Provider) -> str:
+    return f"{provider.issuer.rstrip('/')}/.well-known/openid-configuration"
+
+
+async def _metadata(provider: Provider, talks: Talks) -> dict[str, Any]:
+    url = _discovery(provider)
+    _, found = await _ask(provider, "GET", url)
     if found.get("issuer") != provider.issuer:
         raise _unavailable("It says it is another issuer.")
     for name in ("authorization_endpoint", "token_endpoint", "jwks_uri"):
@@ -103,12 +171,11 @@ def metadata(provider: Provider) -> dict[str, str]:
             raise _unavailable(f"It names no {name}.")
         # The first goes to a browser, where javascript: would be run.
         _refuse_unsafe(provider, found[name])
+    talks.remember(url, found)
     return found
 
 
-def exchange(provider: Provider, code: str, verifier: str) -> dict[str, Any]:
-    """The claims of the ID token for a code, not checked for the nonce yet; Untrusted."""
-    known = metadata(provider)
+async def _id_token(provider: Provider, url: str, code: str, verifier: str) -> str:
     form = {
         "grant_type": "authorization_code",
         "code": code,
@@ -119,12 +186,25 @@ def exchange(provider: Provider, code: str, verifier: str) -> dict[str, Any]:
     options: dict[str, Any] = {"data": form}
     if provider.client_secret:
         options["auth"] = (provider.client_id, provider.client_secret)
-    status, answer = _ask(provider, "POST", known["token_endpoint"], **options)
+    status, answer = await _ask(provider, "POST", url, **options)
     token = answer.get("id_token")
     if status != 200 or not isinstance(token, str):
         raise Untrusted(f"The code was not taken: {answer.get('error')}.")
-    _, keys = _ask(provider, "GET", known["jwks_uri"])
-    return {"id_token": token, "keys": keys}
+    return token
+
+
+async def _proven(
+    provider: Provider, talks: Talks, url: str, token: str, nonce: str
+) -> dict[str, Any]:
+    """The claims of an ID token; the keys are asked for anew when it proves nothing by the old."""
+    lately = talks.lately(url)
+    if lately is not None:
+        with suppress(Untrusted):
+            return claims_of(token, lately, provider, nonce=nonce, moment=now())
+    _, keys = await _ask(provider, "GET", url)
+    claims = claims_of(token, keys, provider, nonce=nonce, moment=now())
+    talks.remember(url, keys)
+    return claims
 
 
 def claims_of(
@@ -189,25 +269,31 @@ def _refuse_unsafe(provider: Provider, url: str) -> None:
         raise _unavailable("Its address is not https.")
 
 
-def _ask(provider: Provider, method: str, url: str, **options: Any) -> tuple[int, dict[str, Any]]:
-    """Status and JSON of an answer. No redirects, five seconds, a bounded size."""
+async def _ask(
+    provider: Provider, method: str, url: str, **options: Any
+) -> tuple[int, dict[str, Any]]:
+    """Status and JSON of an answer. No redirects, a bounded size; the time is the talk's."""
     _refuse_unsafe(provider, url)
     try:
-        status, received = asyncio.run(_fetched(method, url, options))
+        status, received = await _fetched(method, url, options)
         found = codec.loads(received)
-    except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, ValueError) as error:
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
         raise _unavailable(f"{type(error).__name__}.") from error
     if status >= 500 or not isinstance(found, dict):
         raise _unavailable(f"It answers {status}.")
     return status, found
 
 
+@cache
+def _trusted() -> ssl.SSLContext:
+    """Whose certificates count. Made once: reading them all would hold the loop up each time."""
+    return httpx.create_ssl_context()
+
+
 async def _fetched(method: str, url: str, options: dict[str, Any]) -> tuple[int, bytes]:
-    """Status and body. A loop of its own: httpx bounds each read, and only this their sum."""
     received = bytearray()
     async with (
-        asyncio.timeout(_SECONDS),
-        httpx.AsyncClient(timeout=_SECONDS, follow_redirects=False) as client,
+        httpx.AsyncClient(verify=_trusted(), timeout=_SECONDS, follow_redirects=False) as client,
         client.stream(method, url, **options) as answer,
     ):
         async for chunk in answer.aiter_bytes():

@@ -3,8 +3,13 @@
 import asyncio
 import base64
 import hmac
+import socket
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qs, urlsplit
+from uuid import UUID
 
 import httpx
 import pytest
@@ -17,16 +22,17 @@ from crmkit.context import Context
 from crmkit.errors import Unavailable
 from crmkit.ids import new_id
 from crmkit.settings import Settings
+from crmkit.testing import eventually
 from gateway.app import Gateway
-from gateway.identity import openid, staff
+from gateway.identity import oidc, openid, staff
 from gateway.identity.models import OidcLogin
-from gateway.identity.openid import Provider, Untrusted
-from gateway.resources import Resources
+from gateway.identity.openid import Provider, Talks, Untrusted
+from gateway.resources import THREADS, Resources
 from gateway.routes import Table
 from gateway.tests import openid_provider
 from gateway.tests.conftest import BUS_ROWS, ROUTES, SETTINGS, Bus, Http
 from gateway.tests.test_mfa import actions, code_of, forget, turn_on, verify
-from gateway.tests.test_sign_in import PASSWORD, Member, sign_in
+from gateway.tests.test_sign_in import PASSWORD, Member, sign_in, somebody_waits
 from gateway.tests.test_sign_in import member as member
 
 REDIRECT = "https://crm.example/login/callback"
@@ -139,7 +145,113 @@ class TestRequest:
     def test_goes_over_https_only(self):
         plain = Provider("http://idp.example", "crm", "", REDIRECT, False, False)
         with pytest.raises(Unavailable, match="not https"):
-            openid.metadata(plain)
+            asyncio.run(openid.metadata(plain, Talks()))
+
+
+@pytest.fixture
+def silent():
+    """The address of a provider that takes connections and says nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+class Idp:
+    """Stands for the provider's addresses: what each answers, and which were asked."""
+
+    def __init__(self, *keys) -> None:
+        self.asked: list[str] = []
+        self.token, self.keys, self.seconds = "", keys, 0.0
+
+    async def ask(self, provider, method, url, **_):
+        self.asked.append(url.rpartition("/")[2])
+        await asyncio.sleep(self.seconds)
+        names = ("authorization_endpoint", "token_endpoint", "jwks_uri")
+        at = {name: f"{provider.issuer}/{name}" for name in names}
+        shown = [key.as_dict(private=False) for key in self.keys]
+        answers = {"token_endpoint": {"id_token": self.token}, "jwks_uri": {"keys": shown}}
+        return 200, answers.get(self.asked[-1], {"issuer": provider.issuer, **at})
+
+
+def signed_now(key=KEY) -> str:
+    at = int(now().timestamp())
+    return signed(key, iat=at, exp=at + 300)
+
+
+class TestTalks:
+    @pytest.fixture
+    def idp(self, monkeypatch):
+        idp = Idp(KEY)
+        idp.token = signed_now()
+        monkeypatch.setattr(openid, "_ask", idp.ask)
+        return idp
+
+    def exchange(self, talks: Talks):
+        return asyncio.run(openid.exchange(PROVIDER, talks, "code", "verifier", nonce="n"))
+
+    def test_take_three_seconds_together_however_many_answers_they_need(self, idp, monkeypatch):
+        monkeypatch.setattr(openid, "_SECONDS", 0.5)
+        idp.seconds = 0.2
+        with pytest.raises(Unavailable, match="in time"):
+            self.exchange(Talks())
+        assert len(idp.asked) > 1
+
+    def test_ask_once_in_a_while_for_what_stays_the_same(self, idp, monkeypatch):
+        talks = Talks()
+        for _ in range(2):
+            assert self.exchange(talks)["sub"] == "kim"
+        first = ["openid-configuration", "token_endpoint", "jwks_uri"]
+        assert idp.asked == [*first, "token_endpoint"]
+        idp.asked.clear()
+        monkeypatch.setattr(openid, "_FRESH_SECONDS", 0.0)
+        talks = Talks()
+        for _ in range(2):
+            self.exchange(talks)
+        assert idp.asked == first * 2
+
+    def test_ask_for_the_keys_anew_when_another_one_signed(self, idp):
+        self.exchange(talks := Talks())
+        other = RSAKey.generate_key(2048, {"kid": "two", "use": "sig"})
+        idp.keys, idp.token = (other,), signed_now(other)
+        idp.asked.clear()
+        for _ in range(2):
+            assert self.exchange(talks)["sub"] == "kim"
+        assert idp.asked == ["token_endpoint", "jwks_uri", "token_endpoint"]
+        idp.token = signed_now(KEY)
+        with pytest.raises(Untrusted):
+            self.exchange(talks)
+
+    def test_do_not_wait_for_a_resolver_that_went_silent(self, monkeypatch):
+        over = threading.Event()
+        monkeypatch.setattr(openid, "_SECONDS", 0.2)
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: over.wait(5))
+
+        async def ask() -> float:
+            began = time.monotonic()
+            with pytest.raises(Unavailable):
+                await openid.metadata(PROVIDER, Talks())
+            took = time.monotonic() - began
+            over.set()  # The end of the loop waits for its threads.
+            return took
+
+        assert asyncio.run(ask()) < 2
+
+    def test_are_refused_at_once_when_many_go_on(self, silent, monkeypatch):
+        monkeypatch.setattr(openid, "_SECONDS", 0.3)
+        provider, talks = Provider(silent, "crm", "secret", REDIRECT, False, True), Talks()
+        ended: list[str] = []
+
+        async def ask() -> None:
+            with pytest.raises(Unavailable) as refusal:
+                await openid.metadata(provider, talks)
+            ended.append(refusal.value.message.partition(": ")[2])
+
+        async def crowd() -> None:
+            await asyncio.gather(*(ask() for _ in range(openid.MOST_TALKS + 1)))
+
+        asyncio.run(crowd())
+        late = ["It does not answer in time."] * openid.MOST_TALKS
+        assert ended == ["Too many ask it just now.", *late]
+        assert talks.going_on == 0
 
 
 # The whole way, with a provider in a process of its own.
@@ -263,6 +375,56 @@ class TestLogin:
         assert (answer.status_code, answer.json()["code"]) == (401, "mfa_required")
         assert verify(http, answer.json()["challenge"], code_of(secret)).status_code == 201
         assert finish(http, at_provider(start(http), "strong")).status_code == 201
+
+    def test_keeps_nobody_else_waiting_when_the_provider_went_silent(
+        self, database, member, client, silent, monkeypatch
+    ):
+        monkeypatch.setattr(openid, "_SECONDS", 2.0)
+        ended: list[int] = []
+
+        async def ask(http: Http, path: str, **options) -> None:
+            ended.append((await http._send("POST", path, options)).status_code)
+
+        async def crowd(http: Http) -> None:
+            starts = [ask(http, "/v1/sessions/actions/start-oidc") for _ in range(THREADS + 2)]
+            body = {"email": member.email, "password": PASSWORD}
+            await asyncio.gather(*starts, ask(http, "/v1/sessions", json=body))
+
+        with asyncio.Runner() as runner:
+            runner.run(crowd(Http(gateway_for(database, silent, client), runner, role="")))
+        assert sorted(ended) == [201] + [503] * (THREADS + 2)
+        assert 201 in ended[: -openid.MOST_TALKS]
+
+    def test_opens_nothing_once_it_said_that_the_provider_is_too_slow(
+        self, http, member, issuer, database, monkeypatch
+    ):
+        link(http, member, issuer, subject := new_id().hex)
+        back, ask = at_provider(start(http), subject), openid._ask
+
+        async def slowly(*asked, **options):
+            await asyncio.sleep(0.3)
+            return await ask(*asked, **options)
+
+        with monkeypatch.context() as slow:
+            slow.setattr(openid, "_SECONDS", 0.5)
+            slow.setattr(openid, "_ask", slowly)
+            answer = finish(http, back)
+        assert (answer.status_code, answer.json()["code"]) == (503, "provider_unavailable")
+        assert answer.json()["retryable"] is False
+        done = actions(database, actor=f"staff:{member.id}")
+        assert done == ["login.succeeded", "identity.linked"]
+        assert finish(http, back).json()["code"] == "oidc_state_invalid"
+
+    def test_waits_for_who_takes_the_identity_away_just_now(self, http, member, issuer, database):
+        identity = link(http, member, issuer, subject := new_id().hex).json()
+        back = at_provider(start(http), subject)
+        with ThreadPoolExecutor(1) as pool, database.transaction(Context()) as session:
+            oidc.unlink_identity(
+                session, staff_id=UUID(member.id), identity_id=UUID(identity["id"])
+            )
+            answer = pool.submit(finish, http, back)
+            eventually(lambda: somebody_waits(database))
+        assert answer.result().json()["code"] == "identity_unknown"
 
     def test_of_who_left_is_refused(self, http, member, issuer):
         link(http, member, issuer, subject := new_id().hex)

@@ -4,10 +4,11 @@ The provider is whom the installation trusts, and may stand in a private network
 metadata says may still not turn the gateway into a reader of other things.
 """
 
+import asyncio
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -16,7 +17,7 @@ import pytest
 
 from crmkit.errors import Unavailable
 from gateway.identity import openid
-from gateway.identity.openid import Provider
+from gateway.identity.openid import Provider, Talks
 
 pytestmark = pytest.mark.server
 
@@ -107,10 +108,24 @@ def document(stub: Stub, **changes: Any) -> dict[str, Any]:
     return {"issuer": stub.url} | {name: f"{stub.url}/{name}" for name in ENDPOINTS} | changes
 
 
+def metadata(provider: Provider) -> dict[str, Any]:
+    """What a worker learns that has not talked to the provider yet."""
+    return asyncio.run(openid.metadata(provider, Talks()))
+
+
+def saying(document: dict[str, Any]) -> Callable[..., Awaitable[tuple[int, dict[str, Any]]]]:
+    """A provider that answers everything with that document."""
+
+    async def ask(*_: Any) -> tuple[int, dict[str, Any]]:
+        return 200, document
+
+    return ask
+
+
 class TestMetadata:
     def test_is_taken_from_a_provider_that_means_well(self, stub: Stub, provider: Provider) -> None:
         stub.json(document(stub))
-        assert openid.metadata(provider)["jwks_uri"] == f"{stub.url}/jwks_uri"
+        assert metadata(provider)["jwks_uri"] == f"{stub.url}/jwks_uri"
 
     @pytest.mark.parametrize("endpoint", ENDPOINTS)
     @pytest.mark.parametrize("address", [*ELSEWHERE, None, 5, ["https://idp.example"]])
@@ -118,11 +133,11 @@ class TestMetadata:
         self, endpoint: str, address: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         strict = Provider(SAFE["issuer"], "crm", "secret", "https://crm.example/back", False, False)
-        monkeypatch.setattr(openid, "_ask", lambda *_: (200, SAFE))
-        assert openid.metadata(strict) == SAFE
-        monkeypatch.setattr(openid, "_ask", lambda *_: (200, {**SAFE, endpoint: address}))
+        monkeypatch.setattr(openid, "_ask", saying(SAFE))
+        assert metadata(strict) == SAFE
+        monkeypatch.setattr(openid, "_ask", saying({**SAFE, endpoint: address}))
         with pytest.raises(Unavailable):
-            openid.metadata(strict)
+            metadata(strict)
 
     @pytest.mark.parametrize("endpoint", ENDPOINTS)
     @pytest.mark.parametrize("address", [one for one in ELSEWHERE if "http:" not in one.lower()])
@@ -131,12 +146,12 @@ class TestMetadata:
     ) -> None:
         stub.json(document(stub, **{endpoint: address}))
         with pytest.raises(Unavailable):
-            openid.metadata(provider)
+            metadata(provider)
 
     def test_is_not_even_asked_for_in_the_clear(self, stub: Stub, provider: Provider) -> None:
         stub.json(document(stub))
         with pytest.raises(Unavailable, match="not https"):
-            openid.metadata(replace(provider, plain_allowed=False))
+            metadata(replace(provider, plain_allowed=False))
         assert stub.asked == []
 
     @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
@@ -145,13 +160,13 @@ class TestMetadata:
     ) -> None:
         stub.json(document(stub, issuer="x"), status, Location=f"{stub.url}/secret")
         with pytest.raises(Unavailable):
-            openid.metadata(provider)
+            metadata(provider)
         assert stub.asked == ["/.well-known/openid-configuration"]
 
     def test_of_another_issuer_is_refused(self, stub: Stub, provider: Provider) -> None:
         stub.json(document(stub, issuer=f"{stub.url}/"))
         with pytest.raises(Unavailable, match="another issuer"):
-            openid.metadata(provider)
+            metadata(provider)
 
     @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b"\xff", b"[" * 100_000])
     def test_that_is_none_is_refused(self, stub: Stub, provider: Provider, body: bytes) -> None:
@@ -162,7 +177,7 @@ class TestMetadata:
 
         stub.answer = answer
         with pytest.raises(Unavailable):
-            openid.metadata(provider)
+            metadata(provider)
 
     def test_without_end_is_cut_off(self, stub: Stub, provider: Provider) -> None:
         sent = 0
@@ -180,7 +195,7 @@ class TestMetadata:
 
         stub.answer = answer
         with pytest.raises(Unavailable, match="too much"):
-            openid.metadata(provider)
+            metadata(provider)
         assert sent < 50_000_000
 
     def test_that_hardly_comes_is_not_waited_for(
@@ -203,7 +218,7 @@ class TestMetadata:
         began = time.monotonic()
         try:
             with pytest.raises(Unavailable):
-                openid.metadata(provider)
+                metadata(provider)
         finally:
             gone.set()
         assert time.monotonic() - began < 5
