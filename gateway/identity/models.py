@@ -177,6 +177,20 @@ class StaffIdentity(Base):
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=now)
 
 
+class UnlinkedIdentity(Base):
+    """An identity that was taken from somebody: no e-mail address links it again, only a colleague.
+
+    Beside the identities and not a mark on them, so that no reader of those can overlook it: nor
+    does the release before this one, to which one may go back.
+    """
+
+    __tablename__ = "unlinked_identity"
+
+    issuer: Mapped[str] = mapped_column(Text, primary_key=True)
+    subject: Mapped[str] = mapped_column(Text, primary_key=True)
+    unlinked_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=now)
+
+
 class ApiKey(Aggregate, Base):
     """The key of another system. ``scopes`` are permissions, held for all records.
 

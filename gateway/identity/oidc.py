@@ -23,7 +23,7 @@ from gateway import audit, keys
 from gateway.identity import families, openid, sessions
 from gateway.identity.factors import Challenged, Refused
 from gateway.identity.families import Opened, digest
-from gateway.identity.models import OidcLogin, Staff, StaffIdentity
+from gateway.identity.models import OidcLogin, Staff, StaffIdentity, UnlinkedIdentity
 from gateway.identity.openid import Provider
 from gateway.identity.roles import grants_of, refuse_more_than_own
 from gateway.identity.staff import found
@@ -186,11 +186,12 @@ def _has_address(session: Session, claims: dict[str, Any]) -> UUID | None:
 
 
 def _link_by_address(session: Session, person: Staff, issuer: str, subject: str) -> None:
-    """Link them unless another identity is theirs."""
+    """Link them unless another identity is theirs, or a colleague took this one from somebody."""
     theirs = select(StaffIdentity.id).where(
         StaffIdentity.staff_id == person.id, StaffIdentity.issuer == issuer
     )
-    if session.scalar(theirs.limit(1)) is not None:
+    taken = session.get(UnlinkedIdentity, (issuer, subject))
+    if taken is not None or session.scalar(theirs.limit(1)) is not None:
         return
     session.add(StaffIdentity(staff_id=person.id, issuer=issuer, subject=subject))
     by = f"staff:{person.id}"
@@ -238,5 +239,6 @@ def unlink_identity(session: Session, *, staff_id: UUID, identity_id: UUID) -> N
     if identity is None or identity.staff_id != person.id:
         raise missing("Identity")
     session.delete(identity)
+    session.merge(UnlinkedIdentity(issuer=identity.issuer, subject=identity.subject))
     families.end_all(session, person.id, "identity_unlinked")
     audit.note(session, "identity.unlinked", f"staff/{person.id}", issuer=identity.issuer)

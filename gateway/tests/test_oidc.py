@@ -485,6 +485,19 @@ class TestLinkByEmail:
         assert finish(http, at_provider(start(http), "lee")).status_code == 403
         assert finish(http, at_provider(start(http), member.email)).status_code == 403
 
+    def test_never_takes_an_identity_that_a_colleague_took_away(self, http, people, member, issuer):
+        kim = finish(http, at_provider(start(http), "kim")).json()["staff"]["id"]
+        http.role = sign_in(http, member.email).json()["access_token"]
+        path = f"/v1/staff/{kim}/identities"
+        (identity,) = http("GET", path).json()["items"]
+        assert http("DELETE", f"{path}/{identity['id']}").status_code == 204
+        for _ in range(2):
+            assert finish(http, at_provider(start(http), "kim")).status_code == 403
+        assert http("GET", path).json()["items"] == []
+        body = {"issuer": issuer, "subject": "kim"}
+        assert http("POST", path, json=body).status_code == 201
+        assert finish(http, at_provider(start(http), "kim")).status_code == 201
+
 
 @pytest.mark.server
 class TestIdentities:
