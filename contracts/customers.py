@@ -1,6 +1,9 @@
 """Customers: people and organisations, how to reach them, what they agreed to, where they stand."""
 
-from marshmallow import fields, validate
+from collections.abc import Mapping
+from typing import Any
+
+from marshmallow import fields, pre_load, validate
 
 from contracts.shapes import CHANNELS, Owned, choice, country, day, language, moment, text
 from crmkit.messages import Command, Event, Query, Reply, Versioned
@@ -44,6 +47,14 @@ class ContactPoint(Reply):
     value = text(254, required=True)
     primary = fields.Boolean(load_default=False)
     textable = fields.Boolean(dump_only=True)
+
+    @pre_load
+    def _ignore_what_is_only_shown(self, data: Any, **_: Any) -> Any:
+        """So that a list can be sent back as it was got; elsewhere unknown fields are refused."""
+        if not isinstance(data, Mapping):
+            return data
+        shown_only = {name for name, one in self.fields.items() if one.dump_only}
+        return {name: value for name, value in data.items() if name not in shown_only}
 
 
 class Consent(Reply):

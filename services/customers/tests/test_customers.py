@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from contracts import customers as contract
 from contracts import gateway, notifications, sales
+from crmkit import codec
 from crmkit.context import SYSTEM
 from crmkit.errors import Conflict, Invalid, NotFound
 from crmkit.ids import new_id
@@ -86,6 +87,16 @@ class TestRegister:
         assert (both["phone"], both["mobile"]) == ("+8223123456", "+821023456789")
         assert (one["phone"], one["mobile"]) == ("+8223123456", None)
 
+    def test_decides_itself_which_phones_text_messages_reach(self, session: Session) -> None:
+        landline = {"kind": "phone", "value": "02-312-3456", "textable": True}
+        (point,) = register(session, contact_points=[landline])["contact_points"]
+        assert point["textable"] is False
+
+    @pytest.mark.parametrize("point", ["010-2345-6789", {"kind": "email", "vlaue": "a@b.example"}])
+    def test_refuses_a_contact_point_of_another_shape(self, session: Session, point: Any) -> None:
+        with pytest.raises(Invalid):
+            register(session, contact_points=[point])
+
     def test_writes_consents_into_the_ledger(self, session: Session) -> None:
         register(session, consents=[CONSENT])
         entry = session.scalars(select(ConsentEntry)).one()
@@ -159,6 +170,16 @@ class TestUpdate:
             customers.update(
                 session, customer_id=customer["id"], if_match=customer["version"], city="대구"
             )
+
+    def test_takes_contact_points_back_as_they_were_shown(self, session: Session) -> None:
+        customer = register(session)
+        shown = codec.loads(codec.dumps(customers.get(session, customer_id=customer["id"])))
+        points = shown["contact_points"]
+        points.append({"kind": "phone", "value": "02-312-3456"})
+        asked = {"customer_id": shown["id"], "contact_points": points}
+        changed = customers.update(session, **load(contract.UpdateCustomer, asked))
+        assert changed["contact_points"][:2] == points[:2]
+        assert [p.get("textable") for p in changed["contact_points"]] == [None, True, False]
 
     def test_is_found_by_the_new_name(self, session: Session) -> None:
         customer = register(session)
