@@ -26,15 +26,21 @@ STAGES = (
 )
 PURPOSES = ("marketing",)
 CONTACT_KINDS = ("email", "phone")
+NAME_ORDERS = ("family_first", "given_first")
 
 
 class Name(Reply):
-    """A name in the parts its bearer gave. A person has family and given, or one ``full`` name."""
+    """A name in the parts its bearer gave. A person has family and given, or one ``full`` name.
+
+    ``display_order`` is for those who go by another order than that of their script: of Hangul,
+    kana and Han the family first, of all else the given name.
+    """
 
     family = text(100)
     given = text(100)
     middle = text(100)
     full = text(200)
+    display_order = choice(NAME_ORDERS)
 
 
 class ContactPoint(Reply):

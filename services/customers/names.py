@@ -104,8 +104,9 @@ def display_name(kind: str, name: Mapping[str, Any]) -> str:
     """The name as one line: of a person family and given name in the order of their script.
 
     Hangul, kana and Han are joined family first; anything else is given, middle, family with
-    spaces, unless ``display_order`` is ``family_first``.  ``full`` (or ``name``, of an
-    organisation) is taken as it is.  ValueError if nothing is there to show.
+    spaces.  ``display_order`` is stronger than the script: ``family_first`` or ``given_first``.
+    ``full`` (or ``name``, of an organisation) is taken as it is.  ValueError if nothing is there to
+    show.
     """
     whole = _part(name, "full") or (_part(name, "name") if kind == "organisation" else "")
     shown = whole or _in_order(name)
@@ -120,10 +121,10 @@ def _part(name: Mapping[str, Any], key: str) -> str:
 
 def _in_order(name: Mapping[str, Any]) -> str:
     family, given, middle = (_part(name, key) for key in ("family", "given", "middle"))
-    if _JOINED.fullmatch(family + given + middle):
+    order = name.get("display_order")
+    if order != "given_first" and _JOINED.fullmatch(family + given + middle):
         return family + middle + given
-    family_first = name.get("display_order") == "family_first"
-    parts = (family, middle, given) if family_first else (given, middle, family)
+    parts = (family, middle, given) if order == "family_first" else (given, middle, family)
     return " ".join(filter(None, parts))
 
 

@@ -97,6 +97,12 @@ class TestRegister:
         with pytest.raises(Invalid):
             register(session, contact_points=[point])
 
+    def test_shows_a_name_in_the_order_its_bearer_asks_for(self, session: Session) -> None:
+        name = {"family": "Nguyen", "given": "Anh", "display_order": "family_first"}
+        customer = register(session, name=name)
+        shown = customers.get(session, customer_id=customer["id"])
+        assert (shown["display_name"], shown["name"]) == ("Nguyen Anh", name)
+
     def test_writes_consents_into_the_ledger(self, session: Session) -> None:
         register(session, consents=[CONSENT])
         entry = session.scalars(select(ConsentEntry)).one()

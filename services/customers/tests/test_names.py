@@ -72,6 +72,10 @@ class TestDisplayName:
         name = {"family": "Nguyen", "given": "Anh", "display_order": "family_first"}
         assert display_name("person", name) == "Nguyen Anh"
 
+    def test_puts_the_given_name_first_in_any_script_where_its_bearer_does(self):
+        name = {"family": "スミス", "given": "アンナ", "display_order": "given_first"}
+        assert display_name("person", name) == "アンナ スミス"
+
     def test_takes_a_full_name_as_it_is(self):
         assert display_name("person", {"full": "Björk", "family": None}) == "Björk"
 
