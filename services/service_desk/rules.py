@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from crmkit.errors import Conflict
 
@@ -48,9 +49,12 @@ def becomes_ticket(kind: str) -> bool:
     return kind in _TICKET_KINDS
 
 
-def ticket_number(year: int, sequence: int) -> str:
-    """The number people use: ``T-2026-000123``. It grows wider after a million, never repeats."""
-    return f"T-{year}-{sequence:06d}"
+def ticket_number(time_zone: str, at: datetime, sequence: int) -> str:
+    """The number people use: ``T-2026-000123``, with the year that it is in that zone.
+
+    It grows wider after a million, never repeats.
+    """
+    return f"T-{at.astimezone(ZoneInfo(time_zone)).year}-{sequence:06d}"
 
 
 def move(status: str, to: str) -> str:

@@ -11,6 +11,7 @@ from uuid import UUID
 
 import psycopg
 
+from contracts.shapes import time_zone_of
 from services.service_desk import rules, surveys
 
 _CHUNK = 5_000
@@ -195,7 +196,7 @@ def _ticket(case: _Case) -> tuple[Any, ...]:
         case.updated_at,
         case.agent_id,
         ticket.team_path,
-        rules.ticket_number(ticket.opened_at.year, case.number),
+        rules.ticket_number(time_zone_of(case.customer.language), ticket.opened_at, case.number),
         ticket.customer_id,
         ticket.subject,
         ticket.subject,

@@ -8,6 +8,7 @@ from sqlalchemy import Select, or_, select
 from sqlalchemy.orm import Session
 
 from contracts import service_desk as contract
+from contracts.shapes import time_zone_of
 from crmkit.clock import now
 from crmkit.db import fetch, missing, one, select_named, visible
 from crmkit.ids import new_id
@@ -32,7 +33,7 @@ def open_for(
     sequence = session.scalars(select(ticket_numbers.next_value())).one()
     ticket = Ticket(
         id=new_id(),
-        number=rules.ticket_number(at.year, sequence),
+        number=rules.ticket_number(time_zone_of(customer.language), at, sequence),
         customer_id=customer.id,
         team_path=customer.team_path,
         subject=subject,

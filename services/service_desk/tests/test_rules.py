@@ -102,8 +102,13 @@ class TestSurveys:
 
 class TestNumbers:
     def test_a_number_names_the_year_and_counts_on(self):
-        assert rules.ticket_number(2026, 123) == "T-2026-000123"
-        assert rules.ticket_number(2027, 1_234_567) == "T-2027-1234567"
+        assert rules.ticket_number("Asia/Seoul", AT, 123) == "T-2026-000123"
+        assert rules.ticket_number("Asia/Seoul", AT, 1_234_567) == "T-2026-1234567"
+
+    def test_the_year_is_that_of_the_place(self):
+        new_year = datetime(2026, 12, 31, 15, tzinfo=UTC)
+        assert rules.ticket_number("Asia/Seoul", new_year, 124) == "T-2027-000124"
+        assert rules.ticket_number("Asia/Shanghai", new_year, 125) == "T-2026-000125"
 
 
 class TestKinds:

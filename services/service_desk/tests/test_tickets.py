@@ -1,5 +1,7 @@
 """Working on tickets."""
 
+from datetime import UTC, datetime
+
 import pytest
 from sqlalchemy import select
 
@@ -73,6 +75,17 @@ class TestGet:
         act_as(session, Actor(kind="customer", scope="own"))
         with pytest.raises(NotFound):
             tickets.get(session, ticket_id=ticket["id"])
+
+
+class TestOpenFor:
+    def test_numbers_by_the_year_that_it_is_for_the_customer(self, session, monkeypatch):
+        new_year = datetime(2026, 12, 31, 15, 30, tzinfo=UTC)
+        monkeypatch.setattr(tickets, "now", lambda: new_year)
+        years = [
+            open_ticket(session, add_customer(session, language=language))["number"][:7]
+            for language in ("ko", "zh-Hans")
+        ]
+        assert years == ["T-2027-", "T-2026-"]
 
 
 class TestFind:
