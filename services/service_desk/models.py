@@ -44,6 +44,8 @@ class Ticket(Aggregate, Scoped, Base):
 
     __tablename__ = "ticket"
 
+    # Less the index that Scoped has: ``ix_ticket_owner_created`` begins with it.
+    owner_id: Mapped[UUID | None] = mapped_column(Uuid)
     number: Mapped[str] = mapped_column(Text, unique=True)
     customer_id: Mapped[UUID] = mapped_column(Uuid)
     subject: Mapped[str] = mapped_column(Text)

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import inspect, select
 
 from contracts import service_desk as contract
 from crmkit.context import Actor
@@ -322,3 +322,12 @@ class TestNumbersOfVersions:
         ticket = session.get(Ticket, ticket_id)
         # Opened, assigned, resolved, closed.
         assert (ticket.version, ticket.event_number) == (4, 4)
+
+
+class TestIndexes:
+    def test_none_begins_another_since_each_is_a_write_more_for_every_row(self, session):
+        meant = [[column.name for column in index.columns] for index in Ticket.__table__.indexes]
+        there = [one["column_names"] for one in inspect(session.connection()).get_indexes("ticket")]
+        for indexes in (meant, there):
+            pairs = [(one, other) for one in indexes for other in indexes if one is not other]
+            assert [one for one, other in pairs if one == other[: len(one)]] == []
