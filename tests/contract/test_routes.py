@@ -127,6 +127,10 @@ class TestTheDescription:
         for schema in self.document["components"]["schemas"].values():
             jsonschema.Draft202012Validator.check_schema(schema)
 
+    def test_says_which_fields_are_only_shown(self):
+        properties = self.document["components"]["schemas"]["ContactPoint"]["properties"]
+        assert [name for name, one in properties.items() if one.get("readOnly")] == ["textable"]
+
     def test_has_examples_that_fit(self):
         wrong = {}
         for row in ROWS:
