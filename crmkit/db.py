@@ -34,6 +34,7 @@ from crmkit import codec, errors
 from crmkit.clock import now
 from crmkit.context import NOBODY, Actor, Context
 from crmkit.copies import Copy
+from crmkit.dsn import GONE_SOON
 from crmkit.ids import is_recent, new_id
 from crmkit.inbox import Note
 from crmkit.messages import Envelope
@@ -46,14 +47,6 @@ UseCase = Callable[..., Any]
 
 _ATTEMPTS = 3
 PURGE_ROWS = 5000
-_GONE_SOON = {
-    "keepalives_idle": 10,
-    "keepalives_interval": 3,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 10_000,
-}
-"""libpq's settings by which a database host that vanished is noticed in some twenty seconds; by
-the defaults of TCP its connections would be held for hours."""
 COPY_PATIENCE_SECONDS = (0.02, 0.04, 0.08, 0.16, 0.32)
 """Whoever registers a customer and at once an opportunity for it is faster than the event between
 two services. A command that misses a copy is done again after these pauses before it is refused."""
@@ -218,7 +211,7 @@ class Database:
             max_overflow=5,
             pool_timeout=2,
             pool_recycle=3600,
-            connect_args={"application_name": name, "connect_timeout": 3} | _GONE_SOON,
+            connect_args={"application_name": name} | GONE_SOON,
             json_serializer=lambda value: codec.dumps(value).decode(),
             json_deserializer=codec.loads,
         )

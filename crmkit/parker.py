@@ -170,9 +170,7 @@ class Parker:
             channel.basic_ack(method.delivery_tag)
 
     async def _open(self, owner: str) -> psycopg.AsyncConnection[Any]:
-        return await psycopg.AsyncConnection.connect(
-            self._databases[owner], autocommit=True, connect_timeout=3
-        )
+        return await psycopg.AsyncConnection.connect(self._databases[owner], autocommit=True)
 
     async def _count_always(self) -> None:
         statements = {owner: _spelt_out(owner) for owner in self._databases}

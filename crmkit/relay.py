@@ -12,7 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, LiteralString
 
 import orjson
 import pika
@@ -24,7 +24,7 @@ from crmkit.clock import now
 from crmkit.dsn import dsn
 from crmkit.messages import Event, cloud_event
 from crmkit.parker import Parker
-from crmkit.settings import Settings, from_environment
+from crmkit.settings import Settings, from_environment, places
 from crmkit.topology import events_exchange
 
 log = logging.getLogger(__name__)
@@ -59,6 +59,7 @@ where id = any(%s)
 _POSTPONED = """
 select created_at from outbox where published_at is null and attempts > 0 order by id limit 1
 """
+_OLDEST = "select created_at from outbox where published_at is null order by id limit 1"
 
 
 def main(owners: Sequence[str]) -> None:
@@ -66,7 +67,7 @@ def main(owners: Sequence[str]) -> None:
     settings = from_environment()
     logs.set_up("relay", settings.text("LOG_LEVEL", "info"))
     owners = owners or catalog.owners()
-    settings.need_all(*owners)
+    settings.need(*places(*owners))
     tracing.set_up("relay", settings)
     asyncio.run(_main(settings, owners))
 
@@ -102,8 +103,14 @@ class Publisher:
         self._next_tag = 1
         self._waiting: dict[int, int] = {}
         self._refused: set[int] = set()
+        self._returned: set[str] = set()
         self._all_settled = asyncio.Event()
         channel.confirm_delivery(self._on_confirm)
+        channel.add_on_return_callback(self._on_return)
+
+    def _on_return(self, _: Any, __: Any, properties: Any, ___: bytes) -> None:
+        # Confirmed all the same, right after this: no queue takes it, not even crm.unrouted.
+        self._returned.add(properties.message_id)
 
     def _on_confirm(self, frame: Any) -> None:
         method = frame.method
@@ -131,9 +138,10 @@ class Publisher:
         """Send (number, routing key, message id, body) and wait; the numbers that were refused.
 
         ConnectionError when the link ends or the broker stays silent for ten seconds: nothing is
-        known of the batch then, and the link must not be used again.
+        known of the batch then, and the link must not be used again. A broker that is full says so
+        and is waited for: what lies in the link would arrive once more after each new attempt.
         """
-        self._refused = set()
+        self._refused, self._returned = set(), set()
         if not messages:
             return set()
         self._all_settled.clear()
@@ -150,17 +158,22 @@ class Publisher:
             self._channel.basic_publish(exchange, routing_key, body, properties, mandatory=True)
         settled: asyncio.Future[Any] = asyncio.ensure_future(self._all_settled.wait())
         try:
-            ends: set[asyncio.Future[Any]] = {settled, self._link.closed}
-            await asyncio.wait(
-                ends,
-                timeout=CONFIRM_SECONDS,
-                return_when=asyncio.FIRST_COMPLETED,
-            )
-            if not settled.done():
-                raise ConnectionError("The broker did not confirm.")
+            await self._heard(settled)
         finally:
             settled.cancel()
-        return self._refused
+        returned = {number for number, _, its_id, _ in messages if its_id in self._returned}
+        return self._refused | returned
+
+    async def _heard(self, settled: "asyncio.Future[Any]") -> None:
+        ends = {settled, self._link.closed}
+        silent = False
+        while not settled.done():
+            if silent or self._link.closed.done():
+                raise ConnectionError("The broker did not confirm.")
+            done, _ = await asyncio.wait(
+                ends, timeout=CONFIRM_SECONDS, return_when=asyncio.FIRST_COMPLETED
+            )
+            silent = not done and not self._link.blocked
 
 
 class Relay:
@@ -203,20 +216,34 @@ class Relay:
 
     async def _session(self) -> None:
         async with await psycopg.AsyncConnection.connect(
-            self._dsn, autocommit=True, row_factory=dict_row, connect_timeout=3
+            self._dsn, autocommit=True, row_factory=dict_row
         ) as database:
             await self._lead(database)
             if self.stopping:
                 return
+            # Told before the broker is asked, which may be what is missing.
+            self._oldest = await self._first(database, _OLDEST)
             link = await bus.connect(self._amqp_uri)
+            link.when_blocked = self._note_blocked
             try:
                 publisher = Publisher(link, await link.channel())
                 await database.execute("listen outbox")
-                await self._see_postponed(database)
+                self._postponed = await self._first(database, _POSTPONED)
                 self.trouble = None
                 await self._relay(database, publisher)
             finally:
                 link.close()
+
+    def _note_blocked(self) -> None:
+        self.trouble = f"the relay of {self._owner} waits for the broker, which is full"
+
+    @staticmethod
+    async def _first(
+        database: psycopg.AsyncConnection[dict[str, Any]], query: LiteralString
+    ) -> datetime | None:
+        """Since when the first event of that query waits."""
+        found = await (await database.execute(query)).fetchone()
+        return found["created_at"] if found else None
 
     async def _lead(self, database: psycopg.AsyncConnection[dict[str, Any]]) -> None:
         """Wait until no other relay leads. The lock ends with the database connection."""
@@ -240,8 +267,9 @@ class Relay:
             rows = rows or await self._waiting(database)
             sent = len(rows)
             rows = await self._step(database, publisher, rows) if rows else []
+            self.trouble = None
             if self._postponed is not None:
-                await self._see_postponed(database)
+                self._postponed = await self._first(database, _POSTPONED)
             if sent < BATCH and not self.stopping:
                 # What is announced meanwhile goes out together; one alone has not waited.
                 await asyncio.sleep(REST_SECONDS if sent else 0)
@@ -296,12 +324,7 @@ class Relay:
         self, database: psycopg.AsyncConnection[dict[str, Any]], error: str, ids: list[int]
     ) -> None:
         await database.execute(_POSTPONE, (error, ids))
-        await self._see_postponed(database)
-
-    async def _see_postponed(self, database: psycopg.AsyncConnection[dict[str, Any]]) -> None:
-        """Know since when the oldest event waits that is to be tried again, for the metric."""
-        found = await (await database.execute(_POSTPONED)).fetchone()
-        self._postponed = found["created_at"] if found else None
+        self._postponed = await self._first(database, _POSTPONED)
 
     async def _send(
         self, publisher: Publisher, rows: Sequence[dict[str, Any]]

@@ -58,18 +58,17 @@ class Settings:
         nodes = self.need(f"{owner.upper()}_AMQP_URI")[0].split(";")
         return ";".join(random.sample(nodes, len(nodes)))
 
-    def need_all(self, *owners: str) -> None:
-        """End the start, naming everything at once, unless these owners can be reached."""
-        places = [f"{o.upper()}_{what}" for o in owners for what in ("DATABASE_URL", "AMQP_URI")]
-        self.need("SECRET_KEY", *places)
-        self.secret_key()
-
     def secret_key(self) -> bytes:
         """What signs cursors and links; too short a key ends the start."""
         key = self.need("SECRET_KEY")[0]
         if len(key) < 32:
             raise SystemExit("SECRET_KEY must have 32 characters or more.")
         return key.encode()
+
+
+def places(*owners: str) -> list[str]:
+    """The variables that say where the database and the broker of these owners are."""
+    return [f"{o.upper()}_{what}" for o in owners for what in ("DATABASE_URL", "AMQP_URI")]
 
 
 def from_environment() -> Settings:

@@ -27,6 +27,9 @@ class Channel:
     def confirm_delivery(self, callback: Any) -> None:
         """Nothing confirms here."""
 
+    def add_on_return_callback(self, callback: Any) -> None:
+        """Nothing comes back here."""
+
 
 class TestPublisher:
     def test_an_empty_batch_waits_for_nothing(self) -> None:
@@ -51,20 +54,57 @@ class TestPublisher:
         with pytest.raises(ConnectionError, match="no heartbeats"):
             asyncio.run(relay())
 
+    def test_waits_for_a_broker_that_says_it_is_full(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("crmkit.relay.CONFIRM_SECONDS", 0.02)
+        message = [(7, "customers.x", "id", b"{}")]
+
+        async def publish(*, blocked: bool) -> set[int]:
+            broker = Taking(after=0.2)
+            publisher = Publisher(a_link(blocked=blocked), broker)
+            return await publisher.publish("customers", message)
+
+        assert asyncio.run(publish(blocked=True)) == set()
+        with pytest.raises(ConnectionError, match="did not confirm"):
+            asyncio.run(publish(blocked=False))
+
+    def test_what_comes_back_was_not_taken(self) -> None:
+        async def publish() -> set[int]:
+            broker = Taking(astray="customers.lost")
+            publisher = Publisher(a_link(), broker)
+            messages = [(7, "customers.kept", "a", b"{}"), (8, "customers.lost", "b", b"{}")]
+            return await publisher.publish("customers", messages)
+
+        assert asyncio.run(publish()) == {8}
+
 
 class Taking(Channel):
-    """Confirms whatever comes."""
+    """Confirms whatever comes, ``after`` so many seconds; nobody takes what goes ``astray``."""
 
-    def __init__(self) -> None:
+    def __init__(self, after: float = 0, astray: str = "") -> None:
         self.taken: list[str] = []
+        self._after = after
+        self._astray = astray
 
     def confirm_delivery(self, callback: Any) -> None:
         self._confirm = callback
 
-    def basic_publish(self, _: str, key: str, *rest: Any, mandatory: bool) -> None:
+    def add_on_return_callback(self, callback: Any) -> None:
+        self._return = callback
+
+    def basic_publish(
+        self, _: str, key: str, body: bytes, properties: Any, *, mandatory: bool
+    ) -> None:
         self.taken.append(key)
+        loop = asyncio.get_running_loop()
+        if key == self._astray:
+            loop.call_soon(self._return, self, None, properties, body)
         confirmed = SimpleNamespace(method=pika.spec.Basic.Ack(len(self.taken)))
-        asyncio.get_running_loop().call_soon(self._confirm, confirmed)
+        loop.call_later(self._after, self._confirm, confirmed)
+
+
+def a_link(*, blocked: bool = False) -> Any:
+    """A link as the publisher sees it."""
+    return SimpleNamespace(user="customers", closed=asyncio.Future(), blocked=blocked)
 
 
 @pytest.mark.server
@@ -85,8 +125,9 @@ class TestStep:
         url = postgres.url("customers")
 
         async def step() -> tuple[list[dict[str, Any]], float]:
-            link = SimpleNamespace(user="customers", closed=asyncio.Future())
-            publisher, relay = Publisher(link, Taking()), Relay("customers", url, "amqp://x")  # type: ignore[arg-type]
+            broker = Taking()
+            publisher = Publisher(a_link(), broker)
+            relay = Relay("customers", url, "amqp://x")
             async with await psycopg.AsyncConnection.connect(
                 dsn(url), autocommit=True, row_factory=dict_row
             ) as connection:
@@ -127,6 +168,28 @@ class TestStandingBy:
             return relay._oldest_seconds()
 
         assert asyncio.run(stand_by()) == 0.0
+
+
+@pytest.mark.server
+class TestLeading:
+    def test_tells_what_waits_although_no_broker_can_be_had(
+        self, postgres: PostgresServer, database_of: Callable[[str], Database]
+    ) -> None:
+        database = database_of("customers")
+        with database.engine.begin() as session:
+            session.execute(
+                insert(outbox), [announced(new_id(), 1, customers.CustomerUpdated.type)]
+            )
+
+        async def lead() -> float:
+            relay = Relay("customers", postgres.url("customers"), "amqp://127.0.0.1:1")
+            with pytest.raises(ConnectionError, match="refused"):
+                await relay._session()
+            return relay._oldest_seconds()
+
+        oldest_seconds = asyncio.run(lead())
+        empty(database)
+        assert oldest_seconds > 0
 
 
 def announced(aggregate_id: UUID, version: int, kind: str) -> dict[str, Any]:
