@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import exc, text
 from sqlalchemy.orm import Session
 
 from crmkit import codec
@@ -55,15 +55,30 @@ def patience(error: BaseException) -> int:
 
 def describe(error: BaseException) -> str:
     """The error in one line, for the people who look at parked events."""
-    return str(error) if isinstance(error, CrmError) else f"{type(error).__name__}: {error}"
+    words = str(error) if isinstance(error, CrmError) else f"{type(error).__name__}: {error}"
+    return words.replace("\0", "�")  # PostgreSQL's text holds none.
+
+
+_LIMIT_EXCEEDED = "54"  # The class of what PostgreSQL says of values too large or too deep.
+
+
+def unstorable(error: Exception) -> bool:
+    """Whether it is for the value itself that it could not be written, now or ever.
+
+    Whatever else it was may pass: a database is away, full, read-only, or a right was lost.
+    """
+    if isinstance(error, exc.DBAPIError):
+        state = getattr(error.orig, "sqlstate", None) or ""
+        return isinstance(error, exc.DataError) or state.startswith(_LIMIT_EXCEEDED)
+    return isinstance(error, TypeError | UnicodeError | RecursionError)
 
 
 _NOTE_FAILURE = text(
     "insert into inbox (consumer, event_id, status, attempts, next_at, error, body)"
     " values (:consumer, :event_id, :status, :attempts, :next_at, :error, cast(:body as jsonb))"
     " on conflict (consumer, event_id) do update set status = excluded.status,"
-    " attempts = excluded.attempts, next_at = excluded.next_at, error = excluded.error"
-    " where inbox.status = 'failed'"
+    " attempts = excluded.attempts, unended = 0, next_at = excluded.next_at,"
+    " error = excluded.error where inbox.status = 'failed'"
 )
 
 
@@ -88,8 +103,8 @@ def note_failure(
 
 
 _SET_ASIDE = text(
-    "insert into inbox (consumer, event_id, status, attempts, next_at, body)"
-    " values (:consumer, :event_id, 'failed', 1, now(), cast(:body as jsonb))"
+    "insert into inbox (consumer, event_id, status, attempts, unended, next_at, body)"
+    " values (:consumer, :event_id, 'failed', 1, 1, now(), cast(:body as jsonb))"
     " on conflict do nothing"
 )
 
@@ -102,8 +117,9 @@ def set_aside(session: Session, note: Note, body: Any) -> None:
 
 _CLAIM = text(
     "update inbox set next_at = now() + make_interval(secs => 3 + 2 * random()),"
-    " status = case when error is null and attempts >= :most then 'parked' else status end,"
-    " error = case when error is null and attempts >= :most then :died end,"
+    " status = case when unended >= :most then 'parked' else status end,"
+    " error = case when unended >= :most then :died else error end,"
+    " unended = case when unended >= :most then 0 else unended + 1 end,"
     " attempts = attempts + 1"
     " where (consumer, event_id) = (select consumer, event_id from inbox"
     " where status = 'failed' and next_at <= now() order by next_at limit 1"
@@ -116,8 +132,8 @@ _DIED = "The process ended each time it was handled."
 def claim(session: Session) -> Any:
     """The kept event that is longest due, with this attempt counted; None when there is none.
 
-    An event without an error is one whose last attempt began and never told of its end. After
-    three such attempts it is parked here, before it ends another process; ``status`` tells. Should
-    this process die, another finds the event seconds later; while it is handled, its row is locked.
+    After three attempts in a row that began and never told of their end it is parked here, before
+    it ends another process; ``status`` tells. Should this process die, another finds the event
+    seconds later; while it is handled, its row is locked.
     """
     return session.execute(_CLAIM, {"most": BUG_PATIENCE, "died": _DIED}).one_or_none()

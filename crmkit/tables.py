@@ -75,6 +75,7 @@ inbox = Table(
     Column("event_id", Uuid, primary_key=True),
     Column("status", Text, nullable=False, server_default=text("'done'")),
     Column("attempts", SmallInteger, nullable=False, server_default=text("0")),
+    Column("unended", SmallInteger, nullable=False, server_default=text("0")),
     _moment("next_at", nullable=True),
     Column("error", Text),
     Column("body", JSONB),
@@ -87,7 +88,8 @@ inbox = Table(
     Index("ix_inbox_received_at", "received_at"),
     Index("ix_inbox_parked", "received_at", postgresql_where=text("status = 'parked'")),
 )
-"""What each handler has had: ``done``, ``failed`` (tried again at ``next_at``) or ``parked``."""
+"""What each handler has had: ``done``, ``failed`` (tried again at ``next_at``), ``parked`` or
+``discarded``. ``unended`` counts the attempts that began since one told of its end."""
 
 command = Table(
     "command",

@@ -60,6 +60,8 @@ TAKE = text(
 POSTPONE = text(
     "update timer set attempts = attempts + 1, error = :error, failed_at = now(),"
     " due_at = now() + make_interval(secs => least(3600, power(2, least(attempts, 12))))"
-    " where id = :id"
+    " where id = :id and due_at = :due_at"
 )
-"""After a failure: again in 1, 2, 4 … seconds; after ten it stays for people to see (parking)."""
+"""After a failure: again in 1, 2, 4 … seconds; after ten it stays for people to see (parking).
+
+Nothing happens to a timer that was moved since it was taken, or postponed by another who had it."""

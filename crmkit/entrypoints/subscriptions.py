@@ -17,7 +17,7 @@ from crmkit import db, inbox, logs, metrics, topology, tracing
 from crmkit.attachment import BusConsumer
 from crmkit.context import Context
 from crmkit.entrypoints.looking import look_again_and_again
-from crmkit.errors import CrmError, Invalid, Unavailable
+from crmkit.errors import CrmError, Invalid
 from crmkit.inbox import Note
 from crmkit.messages import Envelope, Event, open_envelope, open_received
 
@@ -27,7 +27,6 @@ PREFETCH = 32
 MOST_TOGETHER = 64
 _QUICK_SECONDS, _SLOW_SECONDS = 0.05, 0.2
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.5, 2.0
-_TRIES = 5
 _REST_SECONDS, _BREATH_SECONDS = 0.05, 0.005
 _RETRIES_A_LOOK = 50
 
@@ -98,8 +97,9 @@ class Intake(SharedExtension, ProviderCollector):  # type: ignore[misc]
 
     def _handle(self, arrivals: list[Arrival]) -> None:
         """Handle them and settle their messages; never raises."""
-        if again := [one for one in arrivals if one.again]:
-            self._set_aside(again)
+        for one in arrivals:
+            if one.again:
+                self._set_aside(one)
         if first := [one for one in arrivals if not one.again]:
             self._handle_first(first)
 
@@ -147,19 +147,17 @@ class Intake(SharedExtension, ProviderCollector):  # type: ignore[misc]
         logs.request_id.set(one.envelope.context.request_id)
         log.info("Handled.", extra=one.note.told())
 
-    def _set_aside(self, arrivals: list[Arrival]) -> None:
-        """Put events that came before and were not settled into the inbox, to be handled alone.
+    def _set_aside(self, one: Arrival) -> None:
+        """Put an event that came before and was not settled into the inbox, to be handled alone.
 
-        Nothing tells whether the process that had them died of one of them.
+        Nothing tells whether the process that had it died of it. Each is written alone, too, since
+        one that cannot be written would take the others with it.
         """
 
         def write(session: Session) -> None:
-            for one in arrivals:
-                inbox.set_aside(session, one.note, one.body)
+            inbox.set_aside(session, one.note, one.body)
 
-        verdict = self._written(write)
-        for one in arrivals:
-            one.message.finish(verdict)
+        one.message.finish(self._written(write))
 
     def _run_retries(self) -> None:
         look_again_and_again(self._retry_due, until=lambda: self._stopping)
@@ -217,33 +215,25 @@ class Intake(SharedExtension, ProviderCollector):  # type: ignore[misc]
         return verdict
 
     def _written(self, write: Callable[[Session], None]) -> str:
-        """Write to the inbox, waiting for the database if need be; the verdict on messages.
+        """Write to the inbox, waiting for the database if need be; the verdict on the message.
 
-        ``requeue`` when the service stops first. ``reject``, which parks them at the broker, when
-        the database answers and yet does not take what is written.
+        ``requeue`` when the service stops first. ``reject``, which parks it at the broker, when
+        no database would ever take what is to be written.
         """
-        pause, tries = _FIRST_PAUSE_SECONDS, 0
+        pause = _FIRST_PAUSE_SECONDS
         while True:
             try:
                 with self.container.database.transaction(Context()) as session:
                     write(session)
                 return "ack"
-            except Exception as trouble:  # noqa: BLE001 - the events must not be lost
-                log.warning("Events wait for the database.", extra={"cause": repr(trouble)})
-            tries += 1
+            except Exception as trouble:  # noqa: BLE001 - the event must not be lost
+                log.warning("An event was not written.", extra={"cause": repr(trouble)})
+                if inbox.unstorable(trouble):
+                    return "reject"
             if self._stopping:
                 return "requeue"
-            if tries >= _TRIES and self._database_answers():
-                return "reject"
             eventlet.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
-
-    def _database_answers(self) -> bool:
-        try:
-            self.container.database.ping()
-        except Unavailable:
-            return False
-        return True
 
 
 class SubscriptionEntrypoint(Entrypoint):  # type: ignore[misc]

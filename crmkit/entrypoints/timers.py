@@ -38,6 +38,8 @@ class DueTimers(SharedExtension, ProviderCollector):  # type: ignore[misc]
             rows = session.execute(timers.DUE, {"kinds": list(self._by_kind)}).all()
         due = [timers.Timer(*row) for row in rows if row.id not in self._running]
         for timer in due:
+            if self._stopping:
+                break
             self._running.add(timer.id)
             self._by_kind[timer.kind].fire(timer, partial(self._done, timer))
         return len(due)
@@ -52,7 +54,8 @@ class DueTimers(SharedExtension, ProviderCollector):  # type: ignore[misc]
     def _postpone(self, timer: timers.Timer, error: str) -> None:
         try:
             with self.container.database.transaction(Context()) as session:
-                session.execute(timers.POSTPONE, {"id": timer.id, "error": error[:2000]})
+                taken = {"id": timer.id, "due_at": timer.due_at}
+                session.execute(timers.POSTPONE, taken | {"error": error[:2000]})
         except Exception as trouble:  # noqa: BLE001 - its row is still there and still due
             log.warning("A timer was not postponed.", extra={"cause": repr(trouble)})
 

@@ -236,6 +236,20 @@ class TestClaim:
             row = self.claim(database)
             assert (row.status, row.attempts) == ("failed", attempt + 1)
 
+    def test_failures_that_were_told_of_before_count_as_no_deaths(self, database: Database) -> None:
+        note = inbox.Note("c", new_id())
+        for attempt in (1, 2, 3):
+            with database.transaction(Context()) as session:
+                failure = {"body": {"type": "a"}, "error": Unavailable("x", "X.")}
+                inbox.note_failure(session, note, **failure, attempts=attempt)
+        for status in ("failed", "failed", "failed", "parked"):
+            self.make_due(database)
+            assert self.claim(database).status == status
+        with database.transaction(Context()) as session:
+            session.execute(text("update inbox set status = 'failed', attempts = 0"))
+        self.make_due(database)
+        assert self.claim(database).status == "failed"
+
     def test_what_was_handled_is_not_set_aside(self, database: Database) -> None:
         event = fact()
         work = database.within(event.context)
