@@ -26,11 +26,21 @@ from crmkit.errors import CrmError
 from crmkit.ids import new_id
 from crmkit.messages import load
 from crmkit.settings import Settings, from_environment
-from gateway import addresses, answers, audit, audit_asked, languages, problems, requests, special
+from gateway import (
+    addresses,
+    answers,
+    audit,
+    audit_asked,
+    keys,
+    languages,
+    problems,
+    requests,
+    special,
+)
 from gateway.answers import Answer, Header
 from gateway.audit_refusals import Refusals
 from gateway.identity import families, passwords
-from gateway.identity.bearer import Bearers
+from gateway.identity.bearer import CACHE_SECONDS, Bearers
 from gateway.limits import Limit
 from gateway.principals import Principal
 from gateway.problems import Problem
@@ -59,7 +69,7 @@ class Request:
     path: str
     method: str
     language: str | None
-    proxies: frozenset[str]
+    proxies: tuple[addresses.Network, ...]
     span: tracing.Span
     traceparent: str | None
     route: Route | None = None
@@ -73,6 +83,11 @@ class Request:
         client = self.scope.get("client")
         peer = str(client[0]) if client else "unknown"
         return addresses.origin(peer, self.headers.get(b"x-forwarded-for"), self.proxies)
+
+    @property
+    def place(self) -> str:
+        """Where limits see it come from."""
+        return addresses.household(self.address)
 
     async def body(self, most: int) -> bytes:
         """The whole body; 413 when it has more than ``most`` bytes, 408 when it does not come."""
@@ -115,6 +130,7 @@ class Gateway:
             "login": Limit("login", 1, 60),
         }
         self.pages = special.Pages(settings)
+        _, self._fingerprinting = keys.newest("fingerprint", settings)
         self._fixed = answers.SAFETY if settings.development else (*answers.SAFETY, answers.HSTS)
 
     @cached_property
@@ -157,7 +173,11 @@ class Gateway:
             route, values, request.scope["query_string"], body, request.headers
         )
         context = self._context(request, route, principal, actor, fields)
+        began = time.monotonic()
         encoded = await self._ask(route, Call(fields, context, principal, request.address))
+        if principal and request.method == "GET" and time.monotonic() - began > CACHE_SECONDS:
+            # Whoever waited for events may have lost meanwhile what let them wait.
+            self._actor(route, await self._principal(request, route))
         return _accepted(request, route, encoded)
 
     async def _special(self, request: Request) -> Answer:
@@ -170,11 +190,13 @@ class Gateway:
         """Whoever holds the token; None on public rows. Their bucket pays for the request."""
         if route.permission == PUBLIC:
             name = "public" if route.limit == "default" else route.limit
-            self.pay(request, self.limits[name], request.address)
+            self.pay(request, self.limits[name], request.place)
             return None
-        principal = await self.bearers.principal(request.headers.get(b"authorization"))
+        if not self.bearers.knew(request):
+            self.limits["public"].refuse_empty(request.place)
+        principal = await self.bearers.principal(request)
         if principal is None:
-            self.pay(request, self.limits["public"], request.address)
+            self.pay(request, self.limits["public"], request.place)
             raise Problem(401, "unauthenticated", headers={"www-authenticate": "Bearer"})
         self.pay(request, self.limits[route.limit], principal.key)
         request.principal = principal
@@ -203,8 +225,8 @@ class Gateway:
             raise Problem(403, "permission_missing", sentence, extra=missing)
         return actor
 
-    @staticmethod
     def _context(
+        self,
         request: Request,
         route: Route,
         principal: Principal | None,
@@ -220,7 +242,7 @@ class Gateway:
             actor=actor,
             language=language or languages.DEFAULT,
             command_id=command_id,
-            fingerprint=requests.fingerprint(fields) if command_id else None,
+            fingerprint=requests.fingerprint(fields, self._fingerprinting) if command_id else None,
             traceparent=request.traceparent,
             address=request.address,
         )
@@ -291,7 +313,7 @@ def _tell(request: Request, status: int, seconds: float) -> None:
         log.info("Answered.", extra={**told, "seconds": round(seconds, 4)})
 
 
-def _open(scope: Scope, receive: Receive, proxies: frozenset[str]) -> Request:
+def _open(scope: Scope, receive: Receive, proxies: tuple[addresses.Network, ...]) -> Request:
     headers = dict(scope["headers"])
     asked = headers.get(b"request-id", b"")
     accepted = headers.get(b"accept-language")

@@ -35,22 +35,27 @@ class Limit:
 
     def take(self, key: str, moment: float | None = None) -> bytes:
         """Take a token and tell the value of RateLimit; 429 when there is none."""
-        bucket = self._filled(key, time.monotonic() if moment is None else moment)
-        if bucket.tokens < 1:
-            wait = ceil((1 - bucket.tokens) / self.rate)
-            raise Problem(
-                429,
-                "too_many_requests",
-                headers={
-                    "retry-after": str(wait),
-                    "ratelimit-policy": self.policy.decode(),
-                    "ratelimit": f'"{self.name}";r=0;t={wait}',
-                },
-                retryable=True,
-            )
+        bucket = self.refuse_empty(key, moment)
         bucket.tokens -= 1
         full = ceil((self.burst - bucket.tokens) / self.rate)
         return b'"%s";r=%d;t=%d' % (self.name.encode(), int(bucket.tokens), full)
+
+    def refuse_empty(self, key: str, moment: float | None = None) -> _Bucket:
+        """The bucket with a token in it; 429 when there is none."""
+        bucket = self._filled(key, time.monotonic() if moment is None else moment)
+        if bucket.tokens >= 1:
+            return bucket
+        wait = ceil((1 - bucket.tokens) / self.rate)
+        raise Problem(
+            429,
+            "too_many_requests",
+            headers={
+                "retry-after": str(wait),
+                "ratelimit-policy": self.policy.decode(),
+                "ratelimit": f'"{self.name}";r=0;t={wait}',
+            },
+            retryable=True,
+        )
 
     def _filled(self, key: str, moment: float) -> _Bucket:
         bucket = self._buckets.get(key)

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from ipaddress import IPv4Network, IPv6Network, ip_address
 from uuid import UUID
 
 from crmkit.context import Actor, Scope
+from gateway import addresses
+from gateway.addresses import Network
 
 EVERYTHING = "*"
 WIDTH: dict[str, int] = {"own": 0, "team": 1, "subtree": 2, "all": 3}
@@ -25,7 +26,7 @@ class Principal:
     team_path: str = "/"
     language: str | None = None
     session_id: UUID | None = None
-    networks: tuple[IPv4Network | IPv6Network, ...] = ()
+    networks: tuple[Network, ...] = ()
     needs_factor: bool = False
     key: str = field(init=False)
     _actors: dict[str, Actor | None] = field(default_factory=dict)
@@ -35,14 +36,7 @@ class Principal:
 
     def may_come_from(self, address: str) -> bool:
         """Whether the key may be used from that address."""
-        if not self.networks:
-            return True
-        try:
-            place = ip_address(address)
-        except ValueError:
-            return False
-        mapped = getattr(place, "ipv4_mapped", None) or place
-        return any(mapped in network for network in self.networks)
+        return not self.networks or addresses.lies_in(address, self.networks)
 
     def actor(self, permission: str) -> Actor | None:
         """The actor under that permission, with its scope; None when it is missing."""

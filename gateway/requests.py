@@ -1,5 +1,6 @@
 """From an HTTP request to the fields of a command; what they mean is their owner's business."""
 
+import hmac
 import re
 from hashlib import sha256
 from typing import Any
@@ -186,6 +187,9 @@ def idempotency(
     return sha256("\n".join((principal, route.method, path, key)).encode()).hexdigest()
 
 
-def fingerprint(fields: dict[str, Any]) -> str:
-    """What tells two requests under the same key apart."""
-    return sha256(codec.canonical(fields)).hexdigest()
+def fingerprint(fields: dict[str, Any], key: bytes) -> str:
+    """What tells two requests under the same Idempotency-Key apart.
+
+    It is stored, and fields may be passwords: nobody without ``key`` can try what they might be.
+    """
+    return hmac.new(key, codec.canonical(fields), "sha256").hexdigest()

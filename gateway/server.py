@@ -7,6 +7,7 @@ from gunicorn.glogging import Logger  # type: ignore[import-untyped]
 
 from crmkit import catalog, logs
 from crmkit.settings import Settings, from_environment
+from gateway import addresses
 from gateway.worker import Worker
 
 GRACEFUL_SECONDS = 25
@@ -64,5 +65,6 @@ def main() -> None:
     # Named before gunicorn forks: workers that cannot start would be started again and again.
     settings.need("SECRET_KEY", "GATEWAY_DATABASE_URL", "GATEWAY_AMQP_URI")
     settings.secret_key()
+    addresses.trusted(settings.text("FORWARDED_ALLOW_IPS"))
     logs.set_up(catalog.GATEWAY, settings.text("LOG_LEVEL", "info"))
     Server(options(settings)).run()

@@ -90,7 +90,7 @@ async def problem_page(_: "Gateway", request: "Request") -> Answer:
 
 async def one_click(gateway: "Gateway", request: "Request") -> Answer:
     """What a mail program posts when somebody presses its button to unsubscribe (RFC 8058)."""
-    gateway.pay(request, gateway.limits["public"], request.address)
+    gateway.pay(request, gateway.limits["public"], request.place)
     if not _ONE_CLICK.search(await request.body(_LONGEST_FORM)):
         sentence = "Send the form field List-Unsubscribe=One-Click."
         raise problems.invalid("List-Unsubscribe", sentence)

@@ -5,6 +5,7 @@ import time
 from dataclasses import dataclass
 from datetime import timedelta
 from ipaddress import ip_network
+from typing import TYPE_CHECKING
 
 from sqlalchemy import and_, or_, select, update
 from sqlalchemy.orm import Session
@@ -19,6 +20,9 @@ from gateway.identity.policy import mfa_roles
 from gateway.principals import Principal
 from gateway.resources import Resources
 
+if TYPE_CHECKING:
+    from gateway.app import Request
+
 CACHE_SECONDS = 5.0
 MOST_CACHED = 20_000
 _LONGEST_TOKEN = 300
@@ -30,7 +34,8 @@ def of_session(
 ) -> Principal | None:
     """Who holds the access token of that hash, while it lives.
 
-    Whose roles are among ``mfa_roles`` and has no second factor may only set one up.
+    Whose roles are among ``mfa_roles`` may only set a second factor up unless the session was
+    opened with one, by us or by the provider of the login.
     """
     row = session.execute(
         select(
@@ -53,8 +58,9 @@ def of_session(
     ).one_or_none()
     if row is None:
         return None
-    has_factor = row.confirmed_at is not None or "+" in row.method
-    needs_factor = not has_factor and not mfa_roles.isdisjoint(row.roles)
+    # This session showed one: it is not the thief's of before it was set up, nor of one since off.
+    showed = row.method.endswith("+mfa") or ("+" in row.method and row.confirmed_at is not None)
+    needs_factor = not showed and not mfa_roles.isdisjoint(row.roles)
     return Principal(
         row.id,
         "staff",
@@ -92,6 +98,14 @@ class _Seen:
     until: float
     looked_up: "asyncio.Future[Principal | None]"
 
+    @property
+    def good(self) -> bool:
+        """Whether somebody was found who holds the token, or is being looked for."""
+        looked = self.looked_up
+        if not looked.done():
+            return True
+        return not looked.cancelled() and not looked.exception() and looked.result() is not None
+
 
 class Bearers:
     """Who holds which token, remembered for five seconds: so long a revocation may take."""
@@ -101,20 +115,26 @@ class Bearers:
         self._mfa_roles = mfa_roles(resources.settings)
         self._seen: dict[bytes, _Seen] = {}
 
-    async def principal(self, authorization: bytes | None) -> Principal | None:
-        """Whoever holds the bearer token in that header; None when nobody does.
+    def knew(self, request: "Request") -> bool:
+        """Whether the token was somebody's when it was last looked up, or there is none."""
+        token = _token(request.headers.get(b"authorization"))
+        return token is None or (token in self._seen and self._seen[token].good)
+
+    async def principal(self, request: "Request") -> Principal | None:
+        """Whoever holds the bearer token of the request; None when nobody does.
 
         Requests that come meanwhile with the same token wait for the one look-up.
         """
-        token = _token(authorization)
+        token = _token(request.headers.get(b"authorization"))
         if token is None:
             return None
         moment = time.monotonic()
         seen = self._seen.get(token)
         if seen is None or seen.until < moment:
             if len(self._seen) >= MOST_CACHED:
-                self._seen.clear()
-            looked_up = asyncio.ensure_future(self._look_up(token))
+                kept = {one: seen for one, seen in self._seen.items() if seen.good}
+                self._seen = kept if len(kept) < MOST_CACHED else {}
+            looked_up = asyncio.ensure_future(self._look_up(token, request))
             seen = self._seen[token] = _Seen(moment + CACHE_SECONDS, looked_up)
         try:
             if seen.looked_up.done():
@@ -125,9 +145,10 @@ class Bearers:
             self._seen.pop(token, None)
             raise
 
-    async def _look_up(self, token: bytes) -> Principal | None:
+    async def _look_up(self, token: bytes, request: "Request") -> Principal | None:
         text = token.decode()
-        work = self._resources.database.within(Context())
+        asked = Context(request_id=request.id, address=request.address)
+        work = self._resources.database.within(asked)
         in_thread = self._resources.in_thread
         found: Principal | None
         if text.startswith(ACCESS_PREFIX):

@@ -50,15 +50,20 @@ UNSCOPED = frozenset(
     (
         "staff.read",
         "teams.read",
+        "teams.write",
         "roles.read",
+        "roles.write",
+        "api_keys.read",
+        "api_keys.write",
+        "audit.read",
         "events.read",
         "events.personal",
         "ops.read",
         "ops.write",
     )
 )
-"""Held for everything by whoever holds them: a directory of colleagues has no owner, the feed and
-what is parked no scope."""
+"""Held for everything by whoever holds them: a directory of colleagues has no owner; teams, roles,
+keys, the audit log, the feed and what is parked are the company's."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from crmkit.ids import new_id
 from crmkit.messages import Command
 from crmkit.settings import Settings
 from gateway.api.identity import ROUTES
-from gateway.app import Gateway
+from gateway.app import Gateway, Request
 from gateway.identity import rules
 from gateway.principals import Principal
 from gateway.resources import Resources
@@ -74,8 +74,11 @@ class Doorkeeper:
 
     known: dict[str, Principal] = field(default_factory=dict)
 
-    async def principal(self, authorization: bytes | None) -> Principal | None:
-        role = (authorization or b"").decode().removeprefix("Bearer ")
+    def knew(self, request: Request) -> bool:
+        return "nobody" not in request.headers.get(b"authorization", b"").decode()
+
+    async def principal(self, request: Request) -> Principal | None:
+        role = request.headers.get(b"authorization", b"").decode().removeprefix("Bearer ")
         if role not in rules.ROLES:
             return None
         return self.known.setdefault(role, someone(role))

@@ -187,5 +187,7 @@ class TestIdempotencyKey:
         assert requests.idempotency(CREATE, "/v1/customers", None, self.headers) is None
 
     def test_has_a_fingerprint_that_does_not_depend_on_order(self):
-        assert requests.fingerprint({"a": 1, "b": 2}) == requests.fingerprint({"b": 2, "a": 1})
-        assert requests.fingerprint({"a": 1}) != requests.fingerprint({"a": 2})
+        told = requests.fingerprint({"a": 1, "b": 2}, b"key")
+        assert told == requests.fingerprint({"b": 2, "a": 1}, b"key")
+        assert told != requests.fingerprint({"a": 1, "b": 3}, b"key")
+        assert told != requests.fingerprint({"a": 1, "b": 2}, b"another key")

@@ -37,6 +37,10 @@ class TestGrants:
     def test_open_the_directory_of_colleagues_to_everybody(self):
         assert rules.grants(["sales"])["staff.read"] == "all"
 
+    def test_of_what_is_the_company_s_know_no_narrower_scope(self):
+        own = {"auditor": RoleRule(frozenset(("audit.read", "staff.write")), "own")}
+        assert rules.grants(["auditor"], own) == {"audit.read": "all", "staff.write": "own"}
+
     def test_are_none_for_a_role_that_is_gone(self):
         assert rules.grants(["no_such_role"]) == {}
 
