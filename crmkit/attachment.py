@@ -9,12 +9,14 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
+import eventlet
 from kombu import Connection, Consumer
 from nameko.messaging import QueueConsumer
 
 log = logging.getLogger(__name__)
 
 HEARTBEAT_SECONDS = 10
+_LOOK_SECONDS, _PATIENCE_SECONDS = 0.05, 2.0
 # A stream in place of a queue would deliver, but forget whatever came while nobody listened. The
 # broker refuses this argument to a consumer of a stream; to one of a queue it changes nothing.
 _NO_STREAM = {"x-priority": 0}
@@ -25,12 +27,13 @@ class BusConsumer(QueueConsumer):  # type: ignore[misc]
 
     Bodies are decoded by the entrypoints, where a refusal is possible. Stopping ends the intake
     first and closes the connection only when the last worker is done, since an unacknowledged
-    message would be delivered, and done, again.
+    message would be delivered, and done, again. It does not wait for a broker that is away.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.busy = 0
+        self._consumers: dict[Any, Consumer] = {}
         self._live: Connection | None = None
         self._refusal = ""
 
@@ -57,14 +60,18 @@ class BusConsumer(QueueConsumer):  # type: ignore[misc]
             connection.ensure_connection(
                 refused, interval_start=0.5, interval_step=0.5, interval_max=2
             )
-            yield connection
+            try:
+                yield connection
+            finally:
+                # Before the link is closed, for which a silent broker lets us wait.
+                self._consumers = {}
 
     def run(self) -> None:
         super().run(safety_interval=0.25)
 
     def get_consumers(self, _consumer_cls: Any, channel: Any) -> list[Consumer]:
-        self._consumers = {}
-        for provider in self._providers:
+        consumers = {}
+        for provider in list(self._providers):
             provider.queue.consumer_arguments = _NO_STREAM
             own_channel = channel.connection.channel()
             consumer = Consumer(
@@ -74,7 +81,9 @@ class BusConsumer(QueueConsumer):  # type: ignore[misc]
                 auto_declare=False,
             )
             consumer.qos(prefetch_count=provider.prefetch)
-            self._consumers[provider] = consumer
+            consumers[provider] = consumer
+        # Some may have left while the channels were opened.
+        self._consumers = {one: consumers[one] for one in consumers if one in self._providers}
         return list(self._consumers.values())
 
     def consume(self, *arguments: Any, **options: Any) -> Iterator[Any]:
@@ -103,7 +112,8 @@ class BusConsumer(QueueConsumer):  # type: ignore[misc]
         """Hand a message to its entrypoint without ever blocking the reading of the socket."""
         self.busy += 1
         message.finish = partial(self._finish, message)
-        if self.container._worker_pool.free() > 0:
+        # Not free(): a place that somebody waits for is as good as taken.
+        if self.container._worker_pool.sem.balance > 0:
             provider.receive(message)
         else:
             self.container.spawn_managed_thread(
@@ -139,10 +149,33 @@ class BusConsumer(QueueConsumer):  # type: ignore[misc]
         for message in last.values():
             self._settle(message, message.ack, multiple=True)
 
+    def unregister_provider(self, provider: Any) -> None:
+        """Ask the broker for nothing more on its behalf; returns when nothing more will come."""
+        self._providers.discard(provider)
+        # The reader cancels its consumer. When the link ends instead, the next has none for it.
+        while provider in self._consumers:
+            eventlet.sleep(_LOOK_SECONDS)
+
     def on_iteration(self) -> None:
-        self._cancel_consumers_if_requested()
-        if not self._consumers and self.busy == 0:
-            self.should_stop = True
+        for provider in self._consumers.keys() - self._providers:
+            with eventlet.Timeout(_PATIENCE_SECONDS, ConnectionError("The broker is silent.")):
+                self._consumers[provider].cancel()
+            del self._consumers[provider]
+
+    def stop(self) -> None:
+        """Return when all that was delivered is settled and the link is closed.
+
+        Where there is no link, or it is not closed within two seconds, the container ends the
+        reader.
+        """
+        while self.busy:
+            eventlet.sleep(_LOOK_SECONDS)
+        self.should_stop = True
+        if not self._consumers_ready.ready():
+            self._consumers_ready.send(None)  # Whoever starts us waits for it.
+        if self._gt is not None:
+            with eventlet.Timeout(_PATIENCE_SECONDS, False):
+                self._gt.wait()
 
 
 def _address(connection: Connection) -> str:
