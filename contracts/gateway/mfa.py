@@ -54,7 +54,7 @@ class RecoveryCodes(Reply):
 
 
 class ConfirmMfa(Command):
-    """Turn the second factor on with a code of the app."""
+    """Turn the second factor on with a code of the app. One's other sessions end."""
 
     reply = RecoveryCodes
     code = code(required=True)
@@ -63,7 +63,7 @@ class ConfirmMfa(Command):
 
 
 class TurnOffMfa(Command):
-    """Turn the second factor off."""
+    """Turn the second factor off. Conflict while one of one's roles asks for it."""
 
     reply = Reply
     password = fields.String(required=True, validate=validate.Length(1, 128), load_only=True)
@@ -86,7 +86,10 @@ class RenewRecoveryCodes(Command):
 
 
 class ResetStaffMfa(Command):
-    """Take the second factor of a colleague away, who lost it; all their sessions end."""
+    """Take the second factor of a colleague away, who lost it; all their sessions end.
+
+    One's own is turned off by ``turn-off``, which asks for a code.
+    """
 
     reply = Reply
     staff_id = fields.UUID(required=True)

@@ -135,7 +135,10 @@ class AddStaff(Command):
 
 
 class ChangeStaff(Versioned):
-    """Change a member of staff. ``active: false`` and a new password end all sessions."""
+    """Change a member of staff. ``active: false`` and a new password end all sessions.
+
+    One's own password is changed by ``change-password``, which asks for the current one.
+    """
 
     reply = Staff
     staff_id = fields.UUID(required=True)

@@ -3,7 +3,7 @@
 from contracts import gateway as contract
 from gateway import audit, customer_360
 from gateway.feed import reader
-from gateway.identity import api_keys, factors, me, mfa, oidc, roles, sessions, staff, teams
+from gateway.identity import api_keys, me, mfa, oidc, roles, sessions, staff, teams
 from gateway.routes import LOGGED_IN, PUBLIC, Route
 
 ROUTES = [
@@ -100,7 +100,7 @@ ROUTES = [
         "Begin to set up a second factor.",
         description="The secret is shown in this answer only. Asking again makes another.",
         repeatable=True,
-        local=factors.start_mfa,
+        handler=mfa.start_mfa,
         limit="login",
     ),
     Route(
@@ -110,7 +110,7 @@ ROUTES = [
         LOGGED_IN,
         "Turn the second factor on.",
         repeatable=True,
-        local=factors.confirm_mfa,
+        handler=mfa.confirm_mfa,
         limit="login",
     ),
     Route(
@@ -141,7 +141,8 @@ ROUTES = [
         contract.me.ChangePassword,
         LOGGED_IN,
         "Change one's password.",
-        local=staff.change_password,
+        repeatable=True,
+        handler=me.change_password,
         limit="login",
     ),
     Route(

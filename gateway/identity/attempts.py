@@ -13,6 +13,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from crmkit.clock import now
+from gateway.addresses import household
 from gateway.identity import rules
 from gateway.identity.models import LoginFailure, LoginSession, Staff
 
@@ -29,8 +30,8 @@ def _key(*parts: str) -> bytes:
 
 
 def _login_keys(email: str, address: str) -> tuple[bytes, bytes, bytes]:
-    account = email.strip().lower()
-    return (_key(account, address), _key("account", account), _key("address", address))
+    account, place = email.strip().lower(), household(address)
+    return (_key(account, place), _key("account", account), _key("address", place))
 
 
 def _locked(session: Session, key: bytes) -> LoginFailure:
@@ -55,7 +56,7 @@ def begin_login(session: Session, *, email: str, address: str) -> Wait | None:
     """Count an attempt to log in; a verdict, and no count, when it comes too soon.
 
     The account's own count does not hold for an address from which somebody logged in to it
-    within the last month: or else whoever guesses would keep its owner out.
+    within the last two months: or else whoever guesses would keep its owner out.
     """
     pair, account, place = (_locked(session, key) for key in _login_keys(email, address))
     if place.count == 0 or now() - place.began_at > rules.WINDOW:
@@ -95,7 +96,19 @@ def forgive_login(session: Session, *, email: str, address: str) -> None:
 
 def begin_code(session: Session, staff_id: UUID) -> Wait | None:
     """Count an attempt at a second factor, from wherever; a verdict when it comes too soon."""
-    row = _locked(session, _key("code", str(staff_id)))
+    return _begin(session, _key("code", str(staff_id)))
+
+
+def begin_password(session: Session, staff_id: UUID) -> Wait | None:
+    """Count an attempt at the password of somebody logged in, as those at a second factor are.
+
+    By itself: a thief of the session shall not keep its owner from logging in.
+    """
+    return _begin(session, _key("password", str(staff_id)))
+
+
+def _begin(session: Session, key: bytes) -> Wait | None:
+    row = _locked(session, key)
     wait = _verdict([rules.login_wait(row.count) - (now() - row.last_at)])
     if wait is None:
         _count(row)
@@ -104,5 +117,13 @@ def begin_code(session: Session, staff_id: UUID) -> Wait | None:
 
 def forgive_code(session: Session, staff_id: UUID) -> None:
     """Forget wrong codes after the right one."""
-    key = _key("code", str(staff_id))
+    _forgive(session, _key("code", str(staff_id)))
+
+
+def forgive_password(session: Session, staff_id: UUID) -> None:
+    """Forget the wrong passwords of somebody logged in after the right one."""
+    _forgive(session, _key("password", str(staff_id)))
+
+
+def _forgive(session: Session, key: bytes) -> None:
     session.execute(delete(LoginFailure).where(LoginFailure.key == key))

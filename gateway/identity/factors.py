@@ -1,6 +1,7 @@
 """The second factor: enrolling an authenticator app, recovery codes, and answering a challenge.
 
-Whatever takes a code returns a verdict instead of raising, so that the count of wrong codes stays.
+Whatever takes a code or the password of who is logged in returns a verdict instead of raising, so
+that the count of wrong ones stays.
 """
 
 import base64
@@ -14,13 +15,12 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from crmkit.clock import now
-from crmkit.db import actor
-from crmkit.errors import Conflict, Forbidden
+from crmkit.errors import Conflict
 from gateway import audit, keys
 from gateway.identity import attempts, families, passwords, totp
 from gateway.identity.attempts import Wait
 from gateway.identity.families import digest
-from gateway.identity.models import LoginChallenge, RecoveryCode, SecondFactor, Staff
+from gateway.identity.models import LoginChallenge, LoginSession, RecoveryCode, SecondFactor, Staff
 
 RECOVERY_CODES = 10
 CHALLENGE_LIFE = timedelta(minutes=5)
@@ -37,7 +37,7 @@ class Challenged:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The verdict that a code or a challenge does not count; ``code`` says why."""
+    """The verdict that a code, a password or a challenge does not count; ``code`` says why."""
 
     code: str
 
@@ -63,13 +63,16 @@ def answer(
     session: Session, *, challenge: str, code: str, address: str, minutes: int
 ) -> families.Opened | Wait | Refused:
     """A session for a challenge and the right code; each challenge and each code counts once."""
+    hashed = digest(challenge)
+    who = select(LoginChallenge.staff_id).where(LoginChallenge.token_hash == hashed)
+    person = families.locked(session, session.scalar(who))
+    # Only behind that lock: it may have been answered, or taken back, meanwhile.
     row = session.scalars(
-        select(LoginChallenge)
-        .where(LoginChallenge.token_hash == digest(challenge), LoginChallenge.expires_at > now())
-        .with_for_update()
+        select(LoginChallenge).where(
+            LoginChallenge.token_hash == hashed, LoginChallenge.expires_at > now()
+        )
     ).one_or_none()
-    person = session.get(Staff, row.staff_id) if row else None
-    if row is None or person is None or not person.active:
+    if row is None or person is None:
         return Refused("challenge_invalid")
     used = _checked(session, person.id, code)
     if not isinstance(used, str):
@@ -155,23 +158,29 @@ def state(session: Session, staff_id: UUID) -> dict[str, Any]:
     }
 
 
-def _asking(session: Session, password: str) -> Staff:
-    """Who asks, after the right password; others have no second factor."""
-    query = select(Staff).where(Staff.id == actor(session).id).with_for_update()
-    person = session.scalars(query).one_or_none()
+def knows_password(session: Session, staff_id: UUID, password: str) -> Staff | Wait | Refused:
+    """Somebody logged in, after the right password of theirs; wrong ones are counted."""
+    person = families.locked(session, staff_id)
+    wait = attempts.begin_password(session, staff_id)
+    if wait is not None:
+        return wait
     if person is None or not passwords.fits(password, person.password_hash):
-        raise Forbidden("wrong_password", "The current password is not that.")
+        return Refused("wrong_password")
+    attempts.forgive_password(session, staff_id)
     return person
 
 
-def start_mfa(session: Session, *, password: str) -> dict[str, Any]:
+def start_mfa(
+    session: Session, *, staff_id: UUID, password: str
+) -> Wait | Refused | dict[str, Any]:
     """A new secret to put into an authenticator app; it counts once a code has confirmed it.
 
-    Asking again replaces it. Forbidden when the password is wrong; Conflict when a second factor
-    is on already.
+    Asking again replaces it. Conflict when a second factor is on already.
     """
-    person = _asking(session, password)
-    if confirmed(session, person.id):
+    person = knows_password(session, staff_id, password)
+    if not isinstance(person, Staff):
+        return person
+    if confirmed(session, staff_id):
         raise Conflict("mfa_is_on", "There is a second factor already. Turn it off first.")
     secret = totp.new_secret()
     sealed = keys.seal(secret, place=_place(person.id))
@@ -181,29 +190,49 @@ def start_mfa(session: Session, *, password: str) -> dict[str, Any]:
     return {"secret": base64.b32encode(secret).decode(), "otpauth_uri": uri}
 
 
-def confirm_mfa(session: Session, *, code: str) -> dict[str, Any]:
+def confirm_mfa(
+    session: Session, *, staff_id: UUID, session_id: UUID, code: str
+) -> Wait | Refused | dict[str, Any]:
     """Turn the second factor on with the first code; ten recovery codes, shown in this answer only.
 
-    Conflict when none was started or it is on already; Forbidden when the code is wrong.
+    The session that asks has shown the factor; the others, one of which may be a thief's, end.
+    Conflict when none was started or it is on already.
     """
-    query = select(SecondFactor).where(SecondFactor.staff_id == actor(session).id)
+    families.locked(session, staff_id)
+    wait = attempts.begin_code(session, staff_id)
+    query = select(SecondFactor).where(SecondFactor.staff_id == staff_id)
     factor = session.scalars(query.with_for_update()).one_or_none()
     if factor is None:
         raise Conflict("mfa_not_started", "No second factor was started.")
     if factor.confirmed_at is not None:
         raise Conflict("mfa_is_on", "There is a second factor already.")
+    if wait is not None:
+        return wait
     if not _take(factor, code):
-        raise Forbidden("wrong_code", "The code is not that of the app.")
+        return Refused("wrong_code")
+    attempts.forgive_code(session, staff_id)
     factor.confirmed_at = now()
-    codes = _new_recovery_codes(session, factor.staff_id)
-    audit.note(session, "mfa.turned_on", f"staff/{factor.staff_id}")
+    codes = _new_recovery_codes(session, staff_id)
+    asking = session.get_one(LoginSession, session_id)
+    asking.method = f"{asking.method.partition('+')[0]}+totp"
+    families.end_all(session, staff_id, "mfa_turned_on", but=session_id)
+    audit.note(session, "mfa.turned_on", f"staff/{staff_id}")
     return {"recovery_codes": codes}
 
 
 def turn_off(
-    session: Session, *, staff_id: UUID, password: str, code: str
+    session: Session, *, staff_id: UUID, password: str, code: str, mfa_roles: frozenset[str]
 ) -> Wait | Refused | None:
-    """Turn the second factor off, with the password and a code; None when it is off."""
+    """Turn the second factor off, with the password and a code; None when it is off.
+
+    Conflict when their roles are among ``mfa_roles``.
+    """
+    roles = session.scalars(select(Staff.roles).where(Staff.id == staff_id)).one()
+    if not mfa_roles.isdisjoint(roles):
+        raise Conflict(
+            "mfa_is_required",
+            "Your role asks for a second factor. To set up another, let a colleague reset it.",
+        )
     refusal = _proven(session, staff_id, password, code)
     if refusal is None:
         remove(session, staff_id)
@@ -226,12 +255,11 @@ def renew_codes(
 def _proven(session: Session, staff_id: UUID, password: str, code: str) -> Wait | Refused | None:
     if confirmed(session, staff_id) is None:
         return Refused("mfa_is_off")
+    person = knows_password(session, staff_id, password)
+    if not isinstance(person, Staff):
+        return person
     used = _checked(session, staff_id, code)
-    if not isinstance(used, str):
-        return used
-    person = session.get_one(Staff, staff_id)
-    fits = passwords.fits(password, person.password_hash)
-    return None if fits else Refused("wrong_password")
+    return None if isinstance(used, str) else used
 
 
 def remove(session: Session, staff_id: UUID) -> bool:

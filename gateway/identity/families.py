@@ -160,11 +160,15 @@ def end(session: Session, *, staff_id: UUID, session_id: UUID, reason: str) -> N
     audit.note(session, "session.ended", f"session/{session_id}", reason=reason, staff=staff_id)
 
 
-def end_all(session: Session, staff_id: UUID, reason: str) -> None:
-    """End all sessions of a member of staff, and logins that are half way."""
+def end_all(session: Session, staff_id: UUID, reason: str, *, but: UUID | None = None) -> None:
+    """End all sessions of a member of staff, or all others, and logins that are half way."""
     ended = session.scalars(
         update(LoginSession)
-        .where(LoginSession.staff_id == staff_id, LoginSession.ended_at.is_(None))
+        .where(
+            LoginSession.staff_id == staff_id,
+            LoginSession.ended_at.is_(None),
+            LoginSession.id.is_distinct_from(but),
+        )
         .values(ended_at=now(), end_reason=reason)
         .returning(LoginSession.id)
     ).all()

@@ -6,12 +6,12 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from crmkit import codec
-from crmkit.db import Encoded
+from crmkit.db import Encoded, UseCase, encode
 from gateway.identity import factors
 from gateway.identity.attempts import Wait
 from gateway.identity.factors import Challenged, Refused
 from gateway.identity.models import Staff
-from gateway.identity.policy import required_of
+from gateway.identity.policy import mfa_roles, required_of
 from gateway.problems import Problem
 from gateway.resources import Resources
 from gateway.routes import Call
@@ -63,25 +63,34 @@ async def get_mfa(resources: Resources, call: Call) -> Encoded:
     return Encoded(codec.dumps(shown))
 
 
+async def proving(resources: Resources, call: Call, use_case: UseCase, **more: Any) -> Any:
+    """What a use case answers to a member of staff who proves who they are; or why it does not."""
+    work = resources.database.within(call.context)
+    asked = {"staff_id": person_of(call), **call.request, **more}
+    verdict = await resources.in_thread(work.run, use_case, **asked)
+    if isinstance(verdict, Wait | Refused):
+        refuse(verdict)
+    return verdict
+
+
+async def start_mfa(resources: Resources, call: Call) -> Encoded:
+    """Begin to set up a second factor."""
+    return encode(await proving(resources, call, factors.start_mfa))
+
+
+async def confirm_mfa(resources: Resources, call: Call) -> Encoded:
+    """Turn one's second factor on."""
+    current = call.principal.session_id if call.principal else None
+    return encode(await proving(resources, call, factors.confirm_mfa, session_id=current))
+
+
 async def turn_off_mfa(resources: Resources, call: Call) -> Encoded:
     """Turn one's second factor off."""
-    work = resources.database.within(call.context)
-    staff_id = person_of(call)
-    verdict = await resources.in_thread(
-        work.run, factors.turn_off, staff_id=staff_id, **call.request
-    )
-    if verdict is not None:
-        refuse(verdict)
+    asked_of = mfa_roles(resources.settings)
+    await proving(resources, call, factors.turn_off, mfa_roles=asked_of)
     return Encoded(b"")
 
 
 async def renew_recovery_codes(resources: Resources, call: Call) -> Encoded:
     """Ten new recovery codes."""
-    work = resources.database.within(call.context)
-    staff_id = person_of(call)
-    verdict = await resources.in_thread(
-        work.run, factors.renew_codes, staff_id=staff_id, **call.request
-    )
-    if not isinstance(verdict, dict):
-        refuse(verdict)
-    return Encoded(codec.dumps(verdict))
+    return encode(await proving(resources, call, factors.renew_codes))

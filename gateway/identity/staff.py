@@ -15,7 +15,9 @@ from crmkit.ids import new_id
 from crmkit.outbox import emit
 from gateway import audit
 from gateway.audit_chain import difference
-from gateway.identity import families, passwords, rules
+from gateway.identity import factors, families, passwords, rules
+from gateway.identity.attempts import Wait
+from gateway.identity.factors import Refused
 from gateway.identity.models import Staff, Team
 from gateway.identity.roles import grants_of, known, refuse_more_than_own
 
@@ -78,6 +80,12 @@ def found(session: Session, staff_id: UUID, *, lock: bool = False) -> Staff:
     return person
 
 
+def refuse_own(session: Session, staff_id: UUID, code: str, instead: str) -> None:
+    """Forbidden to do to oneself what ``instead`` does with a password or a code."""
+    if actor(session).id == staff_id:
+        raise Forbidden(code, f"For yourself, use {instead}.")
+
+
 def add_staff(
     session: Session,
     *,
@@ -118,7 +126,8 @@ def change_staff(
     """Change a member of staff and announce it; what makes no difference announces nothing.
 
     Who leaves and changes otherwise, too, is announced as both. Forbidden when they may do more
-    than the actor, or would after it.
+    than the actor, or would after it; and for a new password of one's own, which takes the current
+    one.
     """
     staff = found(session, staff_id, lock=True)
     if if_match is not None and if_match != staff.version:
@@ -166,6 +175,7 @@ def _apply(session: Session, staff: Staff, changes: dict[str, Any]) -> None:
     if "roles" in changes:
         _give(session, staff, changes["roles"])
     if "password" in changes:
+        refuse_own(session, staff.id, "own_password", "/v1/me/actions/change-password")
         _set_password(staff, changes["password"])
 
 
@@ -201,14 +211,12 @@ def _set_password(staff: Staff, password: str) -> None:
 
 
 def change_password(
-    session: Session, *, current_password: str, new_password: str
-) -> dict[str, Any]:
-    """Replace one's own password and end all sessions; Forbidden when the current one is wrong."""
-    staff = session.scalars(
-        select(Staff).where(Staff.id == actor(session).id).with_for_update()
-    ).one_or_none()
-    if staff is None or not passwords.fits(current_password, staff.password_hash):
-        raise Forbidden("wrong_password", "The current password is not that.")
+    session: Session, *, staff_id: UUID, current_password: str, new_password: str
+) -> Wait | Refused | dict[str, Any]:
+    """Replace one's own password and end all sessions; a verdict when the current one is wrong."""
+    staff = factors.knows_password(session, staff_id, current_password)
+    if not isinstance(staff, Staff):
+        return staff
     _set_password(staff, new_password)
     families.end_all(session, staff.id, "password_changed")
     session.flush()

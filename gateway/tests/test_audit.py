@@ -212,7 +212,12 @@ class TestBusiness:
         password = "a long sentence to log in with"
         staff.change_staff(clean, staff_id=member["id"], password=password)
         act_as(clean, testing.staff("own", identity=member["id"]))
-        staff.change_password(clean, current_password=password, new_password=password * 2)
+        staff.change_password(
+            clean,
+            staff_id=member["id"],
+            current_password=password,
+            new_password=password * 2,
+        )
         assert len(entries(clean, "password.set_by_other")) == 1
         assert entries(clean, "password.changed")[0].actor == f"staff:{member['id']}"
         shown = " ".join(str(e.details) for e in clean.scalars(select(AuditEntry)))

@@ -15,6 +15,7 @@ from crmkit.testing import act_as, announced
 from demo import company as demo
 from gateway import seed
 from gateway.identity import api_keys, bearer, families, roles, staff, teams
+from gateway.identity.factors import Refused
 from gateway.identity.models import ApiKey, LoginSession, Staff
 
 pytestmark = pytest.mark.server
@@ -193,9 +194,18 @@ class TestChangeStaff:
 
     def test_of_ones_own_password_wants_the_current_one(self, session, minjun):
         as_member(session, minjun, "own")
-        with pytest.raises(Forbidden, match="wrong_password"):
-            staff.change_password(session, current_password="x", new_password=PASSWORD * 2)
-        staff.change_password(session, current_password=PASSWORD, new_password=PASSWORD * 2)
+
+        def change(current):
+            return staff.change_password(
+                session,
+                staff_id=minjun["id"],
+                current_password=current,
+                new_password=PASSWORD * 2,
+            )
+
+        assert change("x") == Refused("wrong_password")
+        assert change(PASSWORD)["id"] == minjun["id"]
+        assert change(PASSWORD) == Refused("wrong_password")
 
 
 class TestRoles:

@@ -99,6 +99,25 @@ class TestSettingUp:
         answer = http("POST", "/v1/me/mfa/actions/confirm", json={"code": bad})
         assert (answer.status_code, answer.json()["code"]) == (403, "wrong_code")
 
+    def test_raises_the_session_that_asks_and_ends_the_others(self, http, member):
+        other = sign_in(http, member.email).json()
+        http.role = sign_in(http, member.email).json()["access_token"]
+        turn_on(http)
+        (left,) = http("GET", "/v1/me/sessions").json()["items"]
+        assert (left["current"], left["method"]) == (True, "password+totp")
+        http.role = other["access_token"]
+        assert http("GET", "/v1/me").status_code == 401
+        refresh = {"refresh_token": other["refresh_token"]}
+        assert http("POST", "/v1/sessions/actions/refresh", json=refresh).status_code == 401
+
+    def test_is_slowed_down_after_five_wrong_codes_even_for_the_right_one(self, http, member):
+        http.role = sign_in(http, member.email).json()["access_token"]
+        path, secret = "/v1/me/mfa/actions/confirm", start(http)
+        statuses = [http("POST", path, json={"code": "abcdef"}).status_code for _ in range(5)]
+        assert statuses == [403] * 5
+        answer = http("POST", path, json={"code": code_of(secret)})
+        assert (answer.status_code, answer.json()["code"]) == (429, "too_many_attempts")
+
     def test_is_refused_while_one_is_on(self, http, enrolled):
         answer = http("POST", "/v1/me/mfa/actions/start", json={"password": PASSWORD})
         assert (answer.status_code, answer.json()["code"]) == (409, "mfa_is_on")
@@ -199,11 +218,76 @@ class TestTurningOff:
         assert (off.status_code, off.json()["code"]) == (409, "mfa_is_off")
 
     def test_by_a_colleague_ends_all_sessions(self, http, member, enrolled):
-        path = f"/v1/staff/{member.id}/actions/reset-mfa"
+        first, path = http.role, f"/v1/staff/{member.id}/actions/reset-mfa"
+        http.role = sign_in(http, new_member(http, "admin").email).json()["access_token"]
         assert http("POST", path).status_code == 204
         forget(http)
+        http.role = first
         assert http("GET", "/v1/me").status_code == 401
         assert sign_in(http, member.email).status_code == 201
+
+
+START, CHANGE = "/v1/me/mfa/actions/start", "/v1/me/actions/change-password"
+
+
+def start_with(http: Http, password: str):
+    return http("POST", START, json={"password": password})
+
+
+def change_with(http: Http, password: str, new: str = f"{PASSWORD} anew"):
+    return http("POST", CHANGE, json={"current_password": password, "new_password": new})
+
+
+class TestThePasswordOfWhoIsLoggedIn:
+    def test_is_slowed_down_after_five_wrong_ones_even_for_the_right_one(self, http, member):
+        http.role = sign_in(http, member.email).json()["access_token"]
+        wrong = [start_with(http, "x") for _ in range(3)]
+        wrong += [change_with(http, "x") for _ in range(2)]
+        assert [one.status_code for one in wrong] == [403] * 5
+        assert {one.json()["code"] for one in wrong} == {"wrong_password"}
+        for answer in (start_with(http, PASSWORD), change_with(http, PASSWORD)):
+            assert (answer.status_code, answer.json()["code"]) == (429, "too_many_attempts")
+            assert 1 <= int(answer.headers["retry-after"]) <= 31
+        assert sign_in(http, member.email).status_code == 201
+
+    def test_is_not_counted_when_it_is_right(self, http, member):
+        http.role = sign_in(http, member.email).json()["access_token"]
+        for _ in range(6):
+            assert change_with(http, PASSWORD, "password1234").status_code == 422
+        for _ in range(4):
+            start_with(http, "x")
+        assert start_with(http, PASSWORD).status_code == 200
+        assert start_with(http, "x").status_code == 403
+        assert change_with(http, PASSWORD).status_code == 200
+
+    def test_guessed_with_a_code_at_hand_keeps_nobody_from_logging_in(self, http, member, enrolled):
+        code = code_of(enrolled[0])
+        body = {"password": "x", "code": code}
+        path = "/v1/me/mfa/actions/turn-off"
+        statuses = [http("POST", path, json=body).status_code for _ in range(6)]
+        assert statuses == [403] * 5 + [429]
+        assert verify(http, challenge_of(http, member), code).status_code == 201
+
+
+class TestOneself:
+    def test_gets_no_new_password_without_the_current_one(self, http, member):
+        http.role = sign_in(http, member.email).json()["access_token"]
+        colleague = new_member(http)
+        answers = []
+        for identity in (member.id, colleague.id):
+            path = f"/v1/staff/{identity}"
+            tag = http("GET", path).headers["etag"]
+            body = {"password": f"{PASSWORD} anew"}
+            answers.append(http("PATCH", path, json=body, headers={"if-match": tag}))
+        assert [answer.status_code for answer in answers] == [403, 200]
+        assert answers[0].json()["code"] == "own_password"
+        assert CHANGE in answers[0].json()["detail"]
+        assert sign_in(http, member.email).status_code == 201
+
+    def test_loses_no_second_factor_without_a_code(self, http, member, enrolled):
+        answer = http("POST", f"/v1/staff/{member.id}/actions/reset-mfa")
+        assert (answer.status_code, answer.json()["code"]) == (403, "own_factor")
+        assert http("GET", "/v1/me/mfa").json()["enabled"] is True
 
 
 class TestRecoveryCodes:
@@ -234,6 +318,31 @@ class TestPolicy:
         turn_on(http)
         forget(http)
         assert http("GET", "/v1/staff").status_code == 200
+
+    def test_leaves_on_what_a_role_asks_for(self, http, member):
+        http.role = sign_in(http, member.email).json()["access_token"]
+        secret, _ = turn_on(http)
+        body = {"password": PASSWORD, "code": code_of(secret)}
+        answer = http("POST", "/v1/me/mfa/actions/turn-off", json=body)
+        assert (answer.status_code, answer.json()["code"]) == (409, "mfa_is_required")
+        assert http("GET", "/v1/me/mfa").json()["enabled"] is True
+
+    def test_wants_a_factor_that_is_still_on(self, http, member):
+        http.role = sign_in(http, member.email).json()["access_token"]
+        turn_on(http)
+        forget(http)
+        admin, colleague = http.role, new_member(http)
+        theirs = http.role = sign_in(http, colleague.email).json()["access_token"]
+        secret, _ = turn_on(http)
+        body = {"password": PASSWORD, "code": code_of(secret)}
+        assert http("POST", "/v1/me/mfa/actions/turn-off", json=body).status_code == 204
+        http.role, path = admin, f"/v1/staff/{colleague.id}"
+        tag = http("GET", path).headers["etag"]
+        http("PATCH", path, json={"roles": ["director"]}, headers={"if-match": tag})
+        forget(http)
+        http.role = theirs
+        refused = http("GET", "/v1/staff")
+        assert (refused.status_code, refused.json()["code"]) == (403, "mfa_setup_required")
 
 
 class TestSessions:
