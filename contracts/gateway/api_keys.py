@@ -57,7 +57,10 @@ class GetApiKey(Query):
 
 
 class CreateApiKey(Command):
-    """Make an API key. Nobody can hand out permissions that they do not have."""
+    """Make an API key. Nobody can hand out permissions that they do not have.
+
+    A key that is bound to networks or a time makes, and renews, only keys bound as closely.
+    """
 
     reply = ApiKey
     name = text(required=True)

@@ -40,7 +40,10 @@ class ListRoles(Query):
 
 
 class PutRole(Command):
-    """Define one of the company's own roles, or define it anew."""
+    """Define one of the company's own roles, or define it anew.
+
+    Nobody can define one that holds, or held before, more than they do.
+    """
 
     reply = Role
     role = fields.String(required=True, validate=validate.Regexp(r"^[a-z][a-z0-9_]{1,59}\Z"))

@@ -76,7 +76,8 @@ def put_role(
 ) -> dict[str, Any]:
     """Define a role or define it anew; those of every installation cannot be.
 
-    Sessions of whoever bears it follow within five seconds.
+    Sessions of whoever bears it follow within five seconds. Forbidden when it holds, or held, more
+    than the actor: defining it anew takes from whoever bears it what it held.
     """
     if role in ROLES:
         raise Conflict("role_is_built_in", f"The role {role} is the same in every installation.")
@@ -84,6 +85,9 @@ def put_role(
     if unknown:
         sentence = f"Unknown: {', '.join(unknown)}."
         raise Invalid("invalid", "Some fields need attention.", {"permissions": [sentence]})
+    if EVERYTHING in permissions and scope != "all":
+        sentence = "* is everything, and what is the company's has no narrower scope."
+        raise Invalid("invalid", "Some fields need attention.", {"scope": [sentence]})
     rule = RoleRule(frozenset(permissions), scope)
     refuse_more_than_own(session, rules.grants([role], {role: rule}))
     row = session.scalars(select(Role).where(Role.name == role).with_for_update()).one_or_none()
@@ -91,6 +95,8 @@ def put_role(
     if row is None:
         row = Role(name=role, event_number=0)
         session.add(row)
+    else:
+        refuse_more_than_own(session, grants_of(session, [role]))
     row.permissions, row.scope = sorted(rule.permissions), scope
     session.flush()
     after = {"permissions": row.permissions, "scope": scope}

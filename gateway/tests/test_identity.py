@@ -1,5 +1,6 @@
 """Use cases of staff, teams, roles and API keys against PostgreSQL."""
 
+import contextlib
 from datetime import timedelta
 
 import pytest
@@ -8,6 +9,7 @@ from sqlalchemy import func, select, update
 from contracts import gateway as contract
 from crmkit import testing
 from crmkit.clock import now
+from crmkit.context import Actor
 from crmkit.errors import Conflict, Forbidden, Invalid, NotFound
 from crmkit.messages import load
 from crmkit.tables import outbox
@@ -226,10 +228,22 @@ class TestRoles:
         with pytest.raises(Invalid):
             roles.put_role(session, role="auditor", permissions=["orders.eat"], scope="own")
 
+    def test_have_everything_for_all_or_not_at_all(self, session):
+        with pytest.raises(Invalid) as refusal:
+            roles.put_role(session, role="boss", permissions=["*"], scope="team")
+        assert set(refusal.value.details) == {"scope"}
+
     def test_hold_no_more_than_who_makes_them(self, session, minjun):
         as_member(session, minjun)
         with pytest.raises(Forbidden, match="more_than_own"):
             roles.put_role(session, role="auditor", permissions=["orders.read"], scope="all")
+
+    def test_are_taken_from_nobody_by_who_holds_less(self, session, minjun):
+        roles.put_role(session, role="auditor", permissions=["audit.read"], scope="all")
+        as_member(session, minjun)
+        with pytest.raises(Forbidden, match="more_than_own"):
+            roles.put_role(session, role="auditor", permissions=["tasks.read"], scope="own")
+        assert roles.grants_of(session, ["auditor"]) == {"audit.read": "all"}
 
 
 def log_in(session, member, minutes=60):
@@ -308,6 +322,16 @@ class TestSessions:
         assert session.scalar(select(func.count()).select_from(LoginSession)) == 0
 
 
+SCOPES = ["api_keys.write"]
+
+
+def as_key(session, **bounds):
+    """Act as a key that may make keys, bound like that."""
+    made = api_keys.create_api_key(session, name="Maker", scopes=SCOPES, **bounds)
+    act_as(session, Actor(made["id"], "integration"))
+    return made
+
+
 class TestApiKeys:
     def test_show_their_secret_once_and_let_in_with_their_scopes(self, session):
         made = api_keys.create_api_key(session, name="ERP", scopes=["orders.read"])
@@ -338,6 +362,50 @@ class TestApiKeys:
         as_member(session, minjun)
         with pytest.raises(Forbidden, match="more_than_own"):
             api_keys.create_api_key(session, name="X", scopes=["staff.write"])
+
+    @pytest.mark.parametrize(
+        ("networks", "allowed"),
+        [
+            (["192.0.2.0/24"], True),
+            (["192.0.2.128/25", "192.0.2.7", "2001:db8:1::/48"], True),
+            ([], False),
+            (["192.0.0.0/16"], False),
+            (["192.0.2.7", "198.51.100.1"], False),
+        ],
+    )
+    def test_made_by_a_key_come_from_where_it_does(self, session, networks, allowed: bool):
+        as_key(session, networks=["192.0.2.0/24", "2001:db8::/32"])
+        with contextlib.nullcontext() if allowed else pytest.raises(Forbidden, match="freer"):
+            api_keys.create_api_key(session, name="X", scopes=SCOPES, networks=networks)
+
+    @pytest.mark.parametrize(
+        ("days", "allowed"), [(9, True), (10, True), (11, False), (None, False)]
+    )
+    def test_made_by_a_key_end_when_it_does(self, session, days: int | None, allowed: bool):
+        today = now()
+        as_key(session, expires_at=today + timedelta(days=10))
+        ends = None if days is None else today + timedelta(days=days)
+        with contextlib.nullcontext() if allowed else pytest.raises(Forbidden, match="freer"):
+            api_keys.create_api_key(session, name="X", scopes=SCOPES, expires_at=ends)
+
+    def test_made_by_a_key_without_bounds_need_none(self, session):
+        as_key(session)
+        api_keys.create_api_key(session, name="X", scopes=SCOPES)
+
+    def test_get_no_new_secret_from_a_key_bound_closer(self, session):
+        free = api_keys.create_api_key(session, name="Free", scopes=SCOPES)
+        bound = as_key(session, networks=["192.0.2.7"])
+        with pytest.raises(Forbidden, match="freer"):
+            api_keys.rotate_api_key(session, api_key_id=free["id"], overlap_hours=0)
+        api_keys.rotate_api_key(session, api_key_id=bound["id"], overlap_hours=0)
+
+    def test_are_ended_also_by_who_holds_less(self, session, minjun):
+        mighty = api_keys.create_api_key(session, name="X", scopes=["*"])
+        as_member(session, minjun)
+        with pytest.raises(Forbidden, match="more_than_own"):
+            api_keys.rotate_api_key(session, api_key_id=mighty["id"], overlap_hours=0)
+        ended = api_keys.revoke_api_key(session, api_key_id=mighty["id"])
+        assert ended["revoked_at"] is not None
 
 
 class TestSeed:
