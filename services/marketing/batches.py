@@ -43,25 +43,40 @@ def queued(session: Session, campaign_id: UUID, *, most: int) -> Sequence[Batch]
 
 
 def outstanding(session: Session, campaign_id: UUID) -> int:
+    """How many batches the sender has and is not through with, but for stragglers."""
+    return _open_by_more_than(session, campaign_id, Batch.size // rules.STRAGGLERS)
+
+
+def unfinished(session: Session, campaign_id: UUID) -> int:
     """How many batches the sender has and has not fully reported on."""
-    query = select(func.count()).where(Batch.campaign_id == campaign_id, Batch.handed_off > 0)
+    return _open_by_more_than(session, campaign_id, 0)
+
+
+def _open_by_more_than(session: Session, campaign_id: UUID, most: Any) -> int:
+    query = select(func.count()).where(
+        Batch.campaign_id == campaign_id,
+        Batch.handed_off > 0,  # Which the partial index wants to hear.
+        Batch.handed_off > most,
+    )
     return session.scalars(query).one()
 
 
 def count(session: Session, campaign_id: UUID, changes: Mapping[int, Counter[str]]) -> bool:
-    """Add to the counts, by number of the batch and state; True if that ended a batch.
+    """Add to the counts, by number of the batch and state; True if the campaign may go on now.
 
-    In the order of the numbers, so that two at the same time wait instead of deadlocking.
+    It may when a batch is down to its stragglers, and when none of it is left. In the order of the
+    numbers, so that two at the same time wait instead of deadlocking.
     """
-    ended = False
+    goes_on = False
     for number, change in sorted(changes.items()):
         moved = {state: getattr(Batch, state) + by for state, by in change.items() if by}
-        waiting = session.scalars(
+        size, waiting = session.execute(
             update(Batch)
             .where(Batch.campaign_id == campaign_id, Batch.number == number)
             .values(moved)
-            .returning(Batch.handed_off)
+            .returning(Batch.size, Batch.handed_off)
             .execution_options(synchronize_session=False)
         ).one()
-        ended = ended or (change["handed_off"] < 0 and waiting == 0)
-    return ended
+        waited = waiting - change["handed_off"]
+        goes_on |= any(waited > line >= waiting for line in (size // rules.STRAGGLERS, 0))
+    return goes_on

@@ -10,6 +10,9 @@ BATCH_SIZE = 500
 MOST_OUTSTANDING = 10
 """So many batches of a campaign may be with the sender; more would only wait there, out of reach
 of pause and cancel and in the way of other campaigns."""
+STRAGGLERS = 10
+"""The sender is through with a batch when at most one in so many is open. Some addresses are
+refused for now for hours, and few batches of 500 are without any."""
 CANCEL_BATCHES_AT_ONCE = 20
 
 MOVES: Mapping[str, frozenset[str]] = {
@@ -65,7 +68,7 @@ RECIPIENT_MOVES: Mapping[str, frozenset[str]] = {
     "bounced": frozenset(),
     "failed": frozenset(),
     "expired": frozenset(),
-    "unknown": frozenset({"accepted", "delivered", "bounced"}),
+    "unknown": frozenset({"suppressed", "accepted", "delivered", "bounced", "failed", "cancelled"}),
     "cancelled": frozenset(),
 }
 """``accepted`` (a provider took it) and ``unknown`` (it may have) are final, too: a later report

@@ -27,12 +27,12 @@ def advance(session: Session, timer: Timer) -> None:
 
     One step is one transaction with its timer and the lock of the campaign. So a kill loses and
     doubles nothing, any number of replicas may run, and pause and cancel come between two batches.
-    A step that has to wait for reports sets no timer: the report that ends a batch does.
+    A step that has to wait for reports sets no timer: the report that lets it go on does.
     """
     campaign = fetch(session, Campaign, UUID(timer.key), lock=True)
     if campaign.status == "sending":
         _send(session, campaign)
-    if campaign.status == "completing" and not batches.outstanding(session, campaign.id):
+    if campaign.status == "completing" and not batches.unfinished(session, campaign.id):
         _complete(session, campaign)
     if campaign.status == "cancelled":
         cancel_queued(session, campaign.id)

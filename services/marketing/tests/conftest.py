@@ -146,11 +146,11 @@ def company(session: Session) -> Company:
 
 @pytest.fixture
 def small_batches(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Batches of two, at most so many with the sender."""
+    """Batches of two or so, at most so many with the sender."""
     from services.marketing import rules
 
-    def cut(*, outstanding: int = 10, cancel: int = 20) -> None:
-        monkeypatch.setattr(rules, "BATCH_SIZE", 2)
+    def cut(*, size: int = 2, outstanding: int = 10, cancel: int = 20) -> None:
+        monkeypatch.setattr(rules, "BATCH_SIZE", size)
         monkeypatch.setattr(rules, "MOST_OUTSTANDING", outstanding)
         monkeypatch.setattr(rules, "CANCEL_BATCHES_AT_ONCE", cancel)
 

@@ -60,7 +60,9 @@ class TestStatuses:
 
 
 class TestFollows:
-    @pytest.mark.parametrize("reported", ["accepted", "delivered", "bounced"])
+    @pytest.mark.parametrize(
+        "reported", ["accepted", "delivered", "bounced", "failed", "suppressed", "cancelled"]
+    )
     def test_a_later_report_settles_what_was_unknown(self, reported: str) -> None:
         assert rules.follows("unknown", reported)
 

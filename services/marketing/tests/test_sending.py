@@ -131,6 +131,34 @@ class TestHandingOver:
         company.let_time_pass()
         assert company.counts(identity)["queued"] == 4
 
+    def test_does_not_wait_for_stragglers_but_completes_without_any(
+        self, company: Company, session: Session, small_batches: Callable[..., None]
+    ) -> None:
+        small_batches(size=20, outstanding=1)
+        for _ in range(40):
+            company.customer()
+        identity = company.launched()
+        company.let_time_pass()
+        *first, late, later, latest = handed(session)
+        company.report(identity, dict.fromkeys(first, "accepted"))
+        company.let_time_pass()
+        assert company.counts(identity) == {
+            "audience": 40,
+            "accepted": 17,
+            "handed_off": 3,
+            "queued": 20,
+        }
+        company.report(identity, {late: "accepted"})
+        company.let_time_pass()
+        assert company.counts(identity)["handed_off"] == 22
+        second = set(handed(session)) - {*first, late, later, latest}
+        company.report(identity, dict.fromkeys(second, "accepted"))
+        company.let_time_pass()
+        assert company.status(identity) == "completing"
+        company.report(identity, {later: "failed", latest: "accepted"})
+        company.let_time_pass()
+        assert company.status(identity) == "completed"
+
 
 class TestTakingReports:
     def test_completes_when_the_last_is_final(self, company: Company, session: Session) -> None:
