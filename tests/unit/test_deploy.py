@@ -1,7 +1,9 @@
 """What lies in deploy/ fits Kubernetes, the settings, the commands and the metrics there are."""
 
+import ast
 import importlib
 import json
+import os
 import re
 import subprocess
 import sys
@@ -16,10 +18,12 @@ from crmkit import catalog
 from crmkit.__main__ import parser
 from crmkit.local.postgres import MIGRATION_CONNECTIONS, SERVICE_CONNECTIONS, migration_role
 from crmkit.topology import rpc_queue
+from gateway.api import rows
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
 KUBERNETES = DEPLOY / "kubernetes"
+COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
 EXPLAINED = set(re.findall(r"^([A-Z0-9_]+)=", (ROOT / ".env.example").read_text(), re.M))
 OLDEST_KUBERNETES = "1.30"
 # What the API server calls each kind; whatever is not here belongs to an operator.
@@ -42,6 +46,7 @@ OF_OPERATORS = {
     "TriggerAuthentication": "keda.sh/v1alpha1",
 }
 KUSTOMIZATION = "Kustomization"
+ASKING = {"need", "number", "text"}
 OF_RABBITMQ = {
     "rabbitmq_alarms_file_descriptor_limit",
     "rabbitmq_alarms_free_disk_space_watermark",
@@ -94,6 +99,18 @@ def settings_of(container: Json) -> dict[str, Json]:
         data = of_kind("ConfigMap")[source["configMapRef"]["name"]]["data"]
         given |= {name: {"name": name, "value": value} for name, value in data.items()}
     return given
+
+
+def secrets_of(container: Json) -> dict[str, Json]:
+    """Of what a container finds, what comes from a Secret, with the reference to it."""
+    return {
+        name: given["valueFrom"]["secretKeyRef"]
+        for name, given in settings_of(container).items()
+        if "valueFrom" in given
+    }
+
+
+SECRETS = set().union(*map(secrets_of, CONTAINERS.values()))
 
 
 def selects(selector: Json, labels: Json) -> bool:
@@ -178,6 +195,31 @@ class TestProcesses:
             for name in ("migrate", "first-start"):
                 assert f"{owner.upper()}_MIGRATION_URL" in settings_of(CONTAINERS[name])
             assert f"{owner.upper()}_AMQP_URI" in settings_of(CONTAINERS["definitions"])
+
+    # One for all services, whose starts are the same; compose holds the others against it below.
+    @pytest.mark.parametrize("name", ["sales", "relay", "sender", "gateway"])
+    def test_are_given_all_that_their_start_asks_for(self, name: str) -> None:
+        made, environment = TestSecrets.made(), {"PATH": os.environ["PATH"]}
+        for setting, given in settings_of(CONTAINERS[name]).items():
+            environment[setting] = given.get("value", "")
+        for setting, reference in secrets_of(CONTAINERS[name]).items():
+            environment[setting] = made[reference["name"]].get(setting, "")
+        # Each asks for one of these when it has found all that it needs, and ends.
+        odd = ("HEALTH_PORT", "PORT", "SENDER_THREADS_EMAIL", "WORKERS")
+        said = subprocess.run(
+            [sys.executable, "-m", "crmkit", *CONTAINERS[name]["command"][1:]],
+            cwd=ROOT,
+            env=environment | dict.fromkeys(odd, "x"),
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        ).stderr
+        assert said.endswith("must be a whole number, not 'x'.\n")
+
+    @pytest.mark.parametrize("name", DEPLOYMENTS)
+    def test_are_given_the_same_secrets_by_docker_compose(self, name: str) -> None:
+        assert SECRETS & set(COMPOSE[name]["environment"]) == set(secrets_of(CONTAINERS[name]))
 
     def test_use_quorum_queues(self) -> None:
         assert settings_of(CONTAINERS["definitions"])["QUEUE_TYPE"]["value"] == "quorum"
@@ -310,6 +352,12 @@ class TestDatabase:
             assert database["cluster"] == {"name": "postgres"}
             assert f"'{owner}'" in spec["bootstrap"]["initdb"]["postInitSQL"][0]
 
+    def test_lets_the_operator_into_its_own(self) -> None:
+        # As streaming_replica, a role like any other; without it no second instance joins.
+        made = of_kind("Cluster")["postgres"]["spec"]["bootstrap"]["initdb"]["postInitSQL"]
+        (revoked,) = [statement for statement in made if statement.startswith("REVOKE CONNECT")]
+        assert "DATABASE template1 FROM PUBLIC" in revoked
+
     def test_lets_a_role_into_its_own_database_only(self) -> None:
         rules = of_kind("Cluster")["postgres"]["spec"]["postgresql"]["pg_hba"]
         first, *migrations, last = [rule.split() for rule in rules]
@@ -336,13 +384,11 @@ class TestSecrets:
     def test_are_made_for_every_reference(self) -> None:
         made = self.made()
         for name, container in CONTAINERS.items():
-            for setting, given in settings_of(container).items():
-                if "value" in given:
-                    assert not setting.endswith(("_KEY", "_PASSWORD", "_URL", "_URI")) or (
-                        setting == "PUBLIC_URL"
-                    ), f"{name} has {setting} in the open"
-                    continue
-                reference = given["valueFrom"]["secretKeyRef"]
+            referred = secrets_of(container)
+            for setting in settings_of(container).keys() - referred.keys() - {"PUBLIC_URL"}:
+                hidden = setting.endswith(("_KEY", "_PASSWORD", "_URL", "_URI"))
+                assert not hidden, f"{name} has {setting} in the open"
+            for setting, reference in referred.items():
                 assert reference["key"] == setting
                 assert reference.get("optional") or setting in made[reference["name"]]
         for role in of_kind("Cluster")["postgres"]["spec"]["managed"]["roles"]:
@@ -414,7 +460,7 @@ class TestMonitoring:
 
     def test_groups_by_labels_that_there_are(self) -> None:
         labels = set().union(*metrics_there_are().values())
-        others = {"queue", "instance", "process", "pod"}
+        others = {"queue", "instance", "process", "pod", "job_name"}
         for expression in EXPRESSIONS:
             for group in re.findall(r"by \(([^)]*)\)", expression):
                 assert {label.strip() for label in group.split(",")} <= labels | others
@@ -434,9 +480,42 @@ class TestMonitoring:
         assert len(ids) == len(set(ids))
         assert all(panel["title"] for panel in DASHBOARD["panels"])
 
+    def test_times_no_requests_that_may_wait(self) -> None:
+        waiting = [row.path for row in rows() if "wait" in row.command().fields]
+        assert waiting == ["/v1/events"]
+        for expression in EXPRESSIONS:
+            for selector in re.findall(r"crm_http_request_seconds_bucket(\{.*?\})?", expression):
+                assert selector == '{route!="/v1/events"}'
+
+    def test_takes_no_pod_that_has_ended_for_one_that_is_not_ready(self) -> None:
+        asking = [e for e in EXPRESSIONS if "kube_pod_status_ready" in e]
+        assert len(asking) == 2
+        assert all('phase=~"Succeeded|Failed"' in expression for expression in asking)
+
     def test_warns_after_half_a_minute_that_events_wait(self) -> None:
         (rule,) = (rule for rule in RULES if rule["alert"] == "EventsWaitToLeave")
         assert "crm_outbox_oldest_seconds) > 30" in rule["expr"]
+
+
+def settings_read() -> Iterator[str]:
+    """The names that our code asks its settings for; of one that is put together, its beginning."""
+    for folder in ("crmkit", "gateway", "services"):
+        for path in (ROOT / folder).rglob("*.py"):
+            tree = ast.parse("" if "tests" in path.parts else path.read_text())
+            for call in ast.walk(tree):
+                if isinstance(call, ast.Call) and getattr(call.func, "attr", "") in ASKING:
+                    for word in call.args:
+                        first = getattr(word, "values", [word])[0]
+                        yield str(getattr(first, "value", ""))
+
+
+class TestSettings:
+    def test_are_all_in_the_example(self) -> None:
+        names = {name for name in settings_read() if re.fullmatch("[A-Z][A-Z_]{2,}", name)}
+        assert {"WORKERS", "SENDER_THREADS_", "OIDC_REDIRECT_URI"} <= names
+        beginnings = tuple(name for name in names if name.endswith("_"))
+        assert names - set(beginnings) <= EXPLAINED
+        assert all(any(e.startswith(b) for e in EXPLAINED) for b in beginnings)
 
 
 class TestRunbook:
