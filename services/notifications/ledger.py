@@ -37,17 +37,24 @@ _CLAIM = text(
     """
 with due as (
     select m.id, m.content_id, c.country,
-           m.purpose <> 'marketing' or coalesce(m.channel = any(c.consents), false) and not exists (
-               select from unsubscription u where u.customer_id = m.customer_id
-               and u.channel = m.channel and u.confirmed_at is null) as allowed
+           case when m.purpose <> 'marketing' then null
+                when c.id is null then 'customer_unknown'
+                when not coalesce(m.channel = any(c.consents), false) or exists (
+                    select from unsubscription u where u.customer_id = m.customer_id
+                    and u.channel = m.channel and u.confirmed_at is null) then 'no_consent'
+                when c.detractor then 'detractor'
+           end as objection
     from message m left join customer c on c.id = m.customer_id
     where m.status = 'queued' and m.lane = :lane and m.next_at <= :at
     order by m.next_at limit :size
     for update of m skip locked)
 update message m
-set status = case when due.allowed then 'sending' else 'suppressed' end,
-    reason = case when due.allowed then null else 'no_consent' end,
-    attempts = m.attempts + case when due.allowed then 1 else 0 end,
+set status = case when due.objection is null then 'sending'
+                  when due.objection = 'customer_unknown' and m.created_at > :patient_since
+                  then 'queued' else 'suppressed' end,
+    reason = due.objection,
+    attempts = m.attempts + case when due.objection is null then 1 else 0 end,
+    next_at = case when due.objection is null then m.next_at else :later end,
     claimed_by = :worker,
     lease_until = now() + make_interval(secs => :lease),
     version = m.version + 1,
@@ -59,7 +66,9 @@ returning m.id, m.lane, m.purpose, m.channel, m.status, m.reason, m.campaign_id,
     coalesce(m.body, content.body) as body
 """
 )
-"""Consent is looked at in the same statement, so a withdrawal counts until the last moment."""
+"""Consent is looked at in the same statement, so a withdrawal counts until the last moment, and so
+does discontent. Of whom nothing is known yet, in a backlog after an import say, the advertising
+waits."""
 
 _RENEW = text(
     "update message set lease_until = now() + make_interval(secs => :lease)"
@@ -68,16 +77,23 @@ _RENEW = text(
 
 _MINE = text(
     "select id, lane, attempts from message where claimed_by = :worker"
-    " and (status = 'sending' or status = 'unknown' and id = any(:noted)) for update"
+    " and (status = 'sending' or status = 'unknown' and id = any(:noted))"
 )
+
+_CAMPAIGN_STATES = text(
+    "select m.id, c.state from message m join campaign c on c.id = m.campaign_id"
+    " where m.id = any(:ids) order by c.id for share of c"
+)
+"""Before any of the messages is touched, as whoever pauses takes the campaign first, too."""
 
 _RECORD = text(
     """
 update message m
-set status = r.status, reason = r.reason, attempts = r.attempts,
+set status = r.status, attempts = r.attempts,
+    reason = case when r.status = 'cancelled' then 'campaign_cancelled' else r.reason end,
     next_at = now() + make_interval(secs => r.pause),
     sent_at = case when r.status = 'sent' then now() end,
-    claimed_by = case when r.status <> 'queued' then m.claimed_by end,
+    claimed_by = case when r.status not in ('queued', 'held') then m.claimed_by end,
     lease_until = null,
     event_number = m.event_number
         + case when r.status = 'sent' and m.campaign_id is null then 1 else 0 end,
@@ -151,9 +167,10 @@ def claim(session: Session, worker: UUID, lane: str, size: int) -> list[Claimed]
     Those that were refused before come last, so that one which makes the server hang up does not
     stand in front of the others again.
 
-    Advertising whose consent is gone is suppressed and reported instead. To be committed before
-    anything is sent.
+    Advertising whose consent is gone is suppressed and reported instead; that to customers who are
+    not known yet waits, for a day. To be committed before anything is sent.
     """
+    at = now()
     rows = session.execute(
         _CLAIM,
         {
@@ -161,7 +178,9 @@ def claim(session: Session, worker: UUID, lane: str, size: int) -> list[Claimed]
             "size": size,
             "worker": worker,
             "lease": rules.LEASE_SECONDS,
-            "at": now(),
+            "at": at,
+            "later": at + rules.UNKNOWN_CUSTOMER_PAUSE,
+            "patient_since": at - rules.UNKNOWN_CUSTOMER_PATIENCE,
         },
     ).all()
     report(session, (row for row in rows if row.status == "suppressed"))
@@ -187,18 +206,24 @@ def record(
 ) -> None:
     """Write down what became of messages (id, lane, attempts, outcome) and announce it.
 
-    Messages that are the worker's no longer stay as they are.
+    Messages that are the worker's no longer stay as they are. What would wait for another attempt
+    is held or called back when its campaign was paused or cancelled meanwhile.
     """
-    verdicts = [rules.verdict(o.kind, lane, attempts) for _, lane, attempts, o in outcomes]
+    verdicts = {
+        identity: rules.verdict(outcome.kind, lane, attempts)
+        for identity, lane, attempts, outcome in outcomes
+    }
+    waiting = [identity for identity, verdict in verdicts.items() if verdict.status == "queued"]
+    instead = _campaigns_say(session, waiting)
     rows = session.execute(
         _RECORD,
         {
             "worker": worker,
-            "ids": [identity for identity, *_ in outcomes],
-            "statuses": [verdict.status for verdict in verdicts],
+            "ids": list(verdicts),
+            "statuses": [instead.get(identity, v.status) for identity, v in verdicts.items()],
             "reasons": [_short(outcome.reason) for *_, outcome in outcomes],
-            "attempts": [verdict.attempts for verdict in verdicts],
-            "pauses": [verdict.pause_seconds for verdict in verdicts],
+            "attempts": [verdict.attempts for verdict in verdicts.values()],
+            "pauses": [verdict.pause_seconds for verdict in verdicts.values()],
         },
     ).all()
     _keep_parts(session, outcomes)
@@ -239,15 +264,20 @@ def _short(reason: str | None) -> str | None:
     return reason[:500].replace("\0", "") if reason else None
 
 
+def _campaigns_say(session: Session, ids: Sequence[UUID]) -> dict[UUID, str]:
+    """The status of messages of campaigns that would wait, which stays right until the commit."""
+    if not ids:
+        return {}
+    rows = session.execute(_CAMPAIGN_STATES, {"ids": ids})
+    return {row.id: rules.CAMPAIGN_STATUS[row.state] for row in rows}
+
+
 def _keep_parts(session: Session, outcomes: Iterable[tuple[UUID, str, int, Outcome]]) -> None:
-    parts = [(part, identity) for identity, _, _, o in outcomes for part in o.provider_ids]
+    # A provider may give no id, or one twice, which one statement could not insert and update.
+    parts = {part: identity for identity, _, _, o in outcomes for part in o.provider_ids if part}
     if parts:
         session.execute(
-            _KEEP_PARTS,
-            {
-                "provider_ids": [part for part, _ in parts],
-                "message_ids": [identity for _, identity in parts],
-            },
+            _KEEP_PARTS, {"provider_ids": list(parts), "message_ids": list(parts.values())}
         )
 
 

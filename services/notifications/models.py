@@ -232,7 +232,10 @@ class Unsubscription(Aggregate, Base):
 
 
 class Customer(Copy, Scoped, Base):
-    """A copy of a customer: how to reach them, in what language, and what they agreed to."""
+    """A copy of a customer: how to reach them, in what language, and what they agreed to.
+
+    ``detractor`` comes from the service desk: so discontent that advertising would do harm.
+    """
 
     __tablename__ = "customer"
 
@@ -244,6 +247,7 @@ class Customer(Copy, Scoped, Base):
     email: Mapped[str | None] = mapped_column(Text)
     mobile: Mapped[str | None] = mapped_column(Text)
     consents: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    detractor: Mapped[bool] = mapped_column(default=False)
 
 
 class Colleague(Copy, Base):

@@ -39,6 +39,15 @@ def keep_customer(session: Session, event: Envelope) -> None:
     )
 
 
+def flag_detractor(session: Session, event: Envelope) -> None:
+    """Send the customer no advertising from here on, not even what was handed over before.
+
+    NotFound while the customer is not known yet.
+    """
+    customer = customer_of(session, event.data["customer_id"])
+    session.execute(update(Customer).where(Customer.id == customer.id).values(detractor=True))
+
+
 def keep_colleague(session: Session, event: Envelope) -> None:
     """Know how to reach a colleague."""
     facts = event.data

@@ -1,7 +1,7 @@
 """What follows from what about messages and reminders: values in, values out."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from crmkit.errors import Conflict
@@ -15,6 +15,9 @@ PAUSES_SECONDS = (60, 300, 900, 3600, 14_400)
 _PAUSE_AFTER_TROUBLE_SECONDS = 2
 LEASE_SECONDS = 60
 """How long a sender may keep a batch without a word."""
+UNKNOWN_CUSTOMER_PAUSE = timedelta(seconds=30)
+UNKNOWN_CUSTOMER_PATIENCE = timedelta(days=1)
+"""How often we look again whether a customer is known, and how long after the message came."""
 
 
 def lane(purpose: str, channel: str) -> str:

@@ -135,6 +135,10 @@ class NotificationsService:
     def on_customer_updated(self, event: Envelope) -> None:
         self.db.once(event, people.keep_customer)
 
+    @subscribe(service_desk.CustomerDetractorFlagged)
+    def on_customer_detractor_flagged(self, event: Envelope) -> None:
+        self.db.once(event, people.flag_detractor)
+
     @subscribe(gateway.staff.StaffJoined)
     def on_staff_joined(self, event: Envelope) -> None:
         self.db.once(event, people.keep_colleague)

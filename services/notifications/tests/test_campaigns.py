@@ -1,17 +1,20 @@
 """Messages of campaigns: taken in, held, let go, called back, claimed and reported."""
 
 from collections import Counter
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import select, text, update
 
 from contracts import marketing
 from contracts import notifications as contract
+from crmkit.clock import now
 from crmkit.ids import new_id
 from crmkit.testing import announced, envelope
-from services.notifications import campaigns, ledger, messages, receipts
+from services.notifications import campaigns, ledger, messages, people, receipts
 from services.notifications.channels import Outcome
-from services.notifications.models import Content, Message, Report
+from services.notifications.models import Content, Message, Part, Report
+from services.notifications.tests.test_people import flagged
 
 pytestmark = pytest.mark.server
 
@@ -182,11 +185,39 @@ class TestClaim:
         assert statuses(session) == {"suppressed": 1}
         assert [r["state"] for r in reported(session)] == ["suppressed"]
 
-    def test_sends_no_advertising_to_who_never_was_heard_of(self, session):
+    def test_waits_a_day_for_a_customer_it_has_not_heard_of(self, session):
         campaigns.take_in(session, batch(new_id()))
-        session.execute(update(Message).values(next_at=text("now()")))
+        due = update(Message).values(next_at=text("now()"))
+        session.execute(due)
         assert ledger.claim(session, new_id(), "marketing_email", 10) == []
-        assert statuses(session) == {"suppressed": 1}
+        (message,) = ledger_of(session)
+        assert (message.status, message.attempts) == ("queued", 0)
+        assert message.next_at > now() + timedelta(seconds=20)
+        session.execute(due.values(created_at=text("now() - interval '25 hours'")))
+        assert ledger.claim(session, new_id(), "marketing_email", 10) == []
+        (result,) = reported(session)
+        assert (result["state"], result["reason"]) == ("suppressed", "customer_unknown")
+
+    def test_sends_to_a_customer_it_heard_of_late(self, session, customer):
+        late = new_id()
+        campaigns.take_in(session, batch(late))
+        due = update(Message).values(next_at=text("now()"))
+        session.execute(due)
+        assert ledger.claim(session, new_id(), "marketing_email", 10) == []
+        customer(customer_id=late)
+        session.execute(due)
+        (message,) = ledger.claim(session, new_id(), "marketing_email", 10)
+        assert message.attempts == 1
+        assert ledger_of(session)[0].reason is None
+
+    def test_sends_no_advertising_to_who_became_a_detractor(self, session, customer):
+        known = customer()
+        campaigns.take_in(session, batch(known))
+        people.flag_detractor(session, flagged(known.id))
+        assert ledger.claim(session, new_id(), "marketing_email", 10) == []
+        assert [(r["state"], r["reason"]) for r in reported(session)] == [
+            ("suppressed", "detractor")
+        ]
 
 
 class TestRecord:
@@ -255,6 +286,29 @@ class TestRecord:
             ("bounced", "UNDELIV 001")
         ]
 
+    @pytest.mark.parametrize("kind", ["deferred", "not_begun"])
+    def test_obeys_a_pause_and_a_cancel_that_came_meanwhile(self, session, customer, kind):
+        worker, claimed = self.claimed(session, customer())
+        campaign_id = ledger_of(session)[0].campaign_id
+        campaigns.pause(session, told(campaign_id, marketing.CampaignPaused, 2))
+        self.record(session, worker, claimed, kind)
+        assert statuses(session) == {"held": 1}
+        campaigns.resume(session, told(campaign_id, marketing.CampaignResumed, 3))
+        session.execute(update(Message).values(next_at=text("now()")))
+        claimed = ledger.claim(session, worker, "marketing_email", 100)
+        campaigns.cancel(session, told(campaign_id, marketing.CampaignCancelled, 4))
+        self.record(session, worker, claimed, kind)
+        assert statuses(session) == {"cancelled": 1}
+        assert [(r["state"], r["reason"]) for r in reported(session)] == [
+            ("cancelled", "campaign_cancelled")
+        ]
+
+    def test_takes_an_id_that_comes_twice_and_one_that_is_none(self, session, customer):
+        worker, claimed = self.claimed(session, customer(), customer(), channel="sms")
+        self.record(session, worker, claimed, "sent", "sent", provider_ids=("a", "a", ""))
+        assert statuses(session) == {"sent": 2}
+        assert session.scalars(select(Part.provider_id)).all() == ["a"]
+
 
 class TestHeal:
     def test_settles_by_the_journal_of_the_dead(self, session, customer):
@@ -266,6 +320,15 @@ class TestHeal:
         assert statuses(session) == {"sent": 1, "unknown": 1, "queued": 1}
         assert ledger.heal(session, worker, noted) in (0, 1)
         assert statuses(session) == {"sent": 1, "unknown": 1, "queued": 1}
+
+    def test_sends_nothing_more_of_a_cancelled_campaign(self, session, customer):
+        event = batch(customer())
+        campaigns.take_in(session, event)
+        worker = new_id()
+        ledger.claim(session, worker, "marketing_email", 10)
+        campaigns.cancel(session, told(event.data["campaign_id"], marketing.CampaignCancelled, 2))
+        assert ledger.heal(session, worker, {}) == 1
+        assert statuses(session) == {"cancelled": 1}
 
 
 class TestExpire:

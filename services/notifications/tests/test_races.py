@@ -1,13 +1,13 @@
-"""What must hold when a reminder fires while somebody changes it: real transactions."""
+"""What must hold when two do something to the same reminder or message: real transactions."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import select, text, update
 
+from contracts import marketing, service_desk
 from contracts import notifications as contract
-from contracts import service_desk
 from crmkit.clock import now
 from crmkit.context import Context
 from crmkit.errors import Conflict
@@ -16,8 +16,10 @@ from crmkit.messages import load
 from crmkit.tables import timer
 from crmkit.testing import envelope, eventually, staff
 from crmkit.timers import Timer
-from services.notifications import reminders
-from services.notifications.models import Colleague, Reminder
+from services.notifications import campaigns, ledger, reminders
+from services.notifications.channels import Outcome
+from services.notifications.models import Colleague, Message, Reminder
+from services.notifications.tests.test_campaigns import batch, told
 
 pytestmark = pytest.mark.server
 
@@ -94,3 +96,27 @@ def test_a_reminder_that_fires_and_one_who_changes_it_do_not_deadlock(live, mine
     assert begun == ["fire", "change"]
     with live.reading(Context()) as session:
         assert session.scalar(select(Reminder.status)) == status
+
+
+def test_what_is_recorded_while_its_campaign_is_cancelled_is_called_back(live):
+    handed_off = batch(new_id())
+    campaign_id, worker = handed_off.data["campaign_id"], new_id()
+    with live.transaction(Context()) as session:
+        campaigns.take_in(session, handed_off)
+        claimed = {"status": "sending", "claimed_by": worker, "attempts": 1}
+        sending = update(Message).values(claimed).returning(Message.id)
+        message_id = session.execute(sending).scalar_one()
+
+    def cancel_campaign():
+        with live.transaction(Context()) as session:
+            campaigns.cancel(session, told(campaign_id, marketing.CampaignCancelled, 2))
+
+    with ThreadPoolExecutor(1) as pool:
+        with live.transaction(Context()) as session:
+            refused = Outcome("deferred", "451")
+            ledger.record(session, worker, [(message_id, "marketing_email", 1, refused)])
+            cancelling = pool.submit(cancel_campaign)
+            eventually(lambda: cancelling.done() or waits(live))
+        cancelling.result(10)
+    with live.reading(Context()) as session:
+        assert session.scalar(select(Message.status)) == "cancelled"
