@@ -6,11 +6,13 @@ boot proves nothing and is thrown away; the lease in the database decides then.
 """
 
 import contextlib
+import errno
 import fcntl
 import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 from crmkit import codec
@@ -50,12 +52,19 @@ class Journal:
 
     def begin(self, message: UUID) -> None:
         """Note that the message is about to leave."""
-        os.write(self._file, codec.dumps([message]) + b"\n")
+        self._note([message])
 
     def end(self, message: UUID, outcome: Outcome) -> None:
         """Note what became of it."""
-        entry = [message, outcome.kind, outcome.reason, outcome.provider_ids]
-        os.write(self._file, codec.dumps(entry) + b"\n")
+        self._note([message, outcome.kind, outcome.reason, outcome.provider_ids])
+
+    def _note(self, entry: list[Any]) -> None:
+        """A whole line or, when the disk is full, none and an OSError."""
+        line = codec.dumps(entry) + b"\n"
+        written = os.write(self._file, line)
+        if written < len(line):
+            os.ftruncate(self._file, os.fstat(self._file).st_size - written)
+            raise OSError(errno.ENOSPC, "The journal is full.")
 
     def clear(self) -> None:
         """Forget the batch: the ledger knows it by now."""

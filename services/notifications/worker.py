@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import exc
 
 from crmkit.context import Context
 from crmkit.db import Database
@@ -18,9 +18,12 @@ from services.notifications.journal import BEGUN, Journal
 
 log = logging.getLogger(__name__)
 
+DATABASE_AWAY = (exc.OperationalError, exc.InterfaceError, exc.TimeoutError)
+"""What the driver raises while the database cannot be used; anything else is a fault of ours."""
 POLL_SECONDS = 0.25
 _LONGEST_PAUSE_SECONDS = 5.0
 _RENEW_AFTER_SECONDS = 15.0
+_CONNECTION_LOST = ("not_begun", "unclear")
 _LAST_BATCH_SECONDS = 10.0
 """How long a worker that is told to stop goes on with the batch in hand."""
 
@@ -99,7 +102,7 @@ class Worker:
                 continue
             except OSError as error:
                 self._complain(error)
-            except SQLAlchemyError as error:
+            except exc.SQLAlchemyError as error:
                 self._complain(error)
                 self._begin_afresh()
             except Exception:
@@ -131,8 +134,20 @@ class Worker:
             claimed = ledger.claim(session, self.id, self.lane, self._batch)
         self._renewed = time.monotonic()
         if claimed:
-            self._settle(claimed, self._send(claimed))
+            outcomes = self._send(claimed)
+            self._settle(claimed, outcomes)
+            self._give_pause(outcomes)
         return True
+
+    def _give_pause(self, outcomes: dict[UUID, Outcome]) -> None:
+        """ConnectionError when a batch ended with its first message, as the next one might, too.
+
+        There are providers that take connections and then no mail, because of our own address say.
+        """
+        if len(outcomes) == 1:
+            (only,) = outcomes.values()
+            if only.kind in _CONNECTION_LOST:
+                raise ConnectionError(only.reason)
 
     def _send(self, claimed: Sequence[ledger.Claimed]) -> dict[UUID, Outcome]:
         """What became of each, as far as it came; the rest had not begun."""
@@ -142,7 +157,7 @@ class Worker:
                 break
             outcome = self._attempt(message)
             outcomes[message.id] = outcome
-            if outcome.kind in ("not_begun", "unclear"):
+            if outcome.kind in _CONNECTION_LOST:
                 log.warning(
                     "The connection was lost.", extra={"lane": self.lane, "cause": outcome.reason}
                 )
@@ -165,9 +180,16 @@ class Worker:
             log.exception("A message could not be sent.", extra={"message_id": str(message.id)})
             outcome = Outcome(BEGUN.kind, repr(error))
             self._channel.close()
-        if self._journal is not None:
-            self._journal.end(message.id, outcome)
+        self._note_end(message.id, outcome)
         return outcome
+
+    def _note_end(self, message: UUID, outcome: Outcome) -> None:
+        """Note it, if that can be; it left all the same, and the ledger is about to know."""
+        if self._journal is not None:
+            try:
+                self._journal.end(message, outcome)
+            except OSError as error:
+                log.warning("The journal cannot be written.", extra={"cause": repr(error)})
 
     def _settle(self, claimed: Sequence[ledger.Claimed], outcomes: dict[UUID, Outcome]) -> None:
         """Record the batch, waiting for the database as long as it takes.
@@ -181,7 +203,7 @@ class Worker:
                 with self._database.transaction(Context()) as session:
                     ledger.record(session, self.id, rows)
                 break
-            except (OSError, SQLAlchemyError) as error:
+            except (OSError, *DATABASE_AWAY) as error:
                 log.warning("Results wait for the database.", extra={"cause": repr(error)})
                 if self._time_is_up():
                     raise
@@ -196,7 +218,7 @@ class Worker:
         try:
             with self._database.transaction(Context()) as session:
                 ours = ledger.renew(session, self.id, [message.id for message in claimed])
-        except SQLAlchemyError:
+        except exc.SQLAlchemyError:
             return time.monotonic() - self._renewed < rules.LEASE_SECONDS / 2
         self._renewed = time.monotonic()
         return ours

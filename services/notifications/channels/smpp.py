@@ -27,6 +27,8 @@ _TRY_LATER = 0x08
 _DEFERRING = frozenset({0x08, 0x14, 0x58})
 """System error, queue full, throttled."""
 _NO_SUCH_NUMBER = frozenset({0x0B})
+_NOT_FROM_US = 0x0A
+"""Invalid source address: ours, and the same in every text."""
 _STATES = {
     "DELIVRD": "delivered",
     "EXPIRED": "bounced",
@@ -130,7 +132,11 @@ class SmppChannel:
         except _LINK_TROUBLE as error:
             self._drop()
             return Outcome("unclear", repr(error))
-        return answered(answer)
+        outcome = answered(answer)
+        if outcome.kind == "not_begun":
+            log.error("The SMS centre refuses our own address.", extra={"cause": outcome.reason})
+            self._drop()
+        return outcome
 
     def _answer_to(self, sequence: int) -> Any:
         """The answer to a submit; receipts that come first are taken in. TimeoutError."""
@@ -204,6 +210,8 @@ def answered(pdu: Any) -> Outcome:
     if pdu.status == 0:
         return Outcome("sent", None, (pdu.message_id.decode("latin-1"),))
     reason = f"SMPP 0x{pdu.status:08X}"
+    if pdu.status == _NOT_FROM_US:
+        return Outcome("not_begun", reason)
     if pdu.status in _DEFERRING:
         return Outcome("deferred", reason)
     return Outcome("bounced" if pdu.status in _NO_SUCH_NUMBER else "failed", reason)

@@ -1,5 +1,6 @@
 """E-mail over one kept SMTP connection."""
 
+import logging
 import re
 import smtplib
 import ssl
@@ -10,13 +11,15 @@ from urllib.parse import unquote, urlsplit
 from crmkit.clock import now
 from services.notifications.channels import Outcome, Outgoing, mime
 
+log = logging.getLogger(__name__)
+
 TIMEOUT_SECONDS = 30.0
 _IDLE_SECONDS = 20.0
 """A connection nobody needs is given back before the server grows tired of it."""
 _STARTS_WITH_DOT = re.compile(rb"(?m)^\.")
 _UNREACHABLE_ADDRESS = (550, 551, 553)
-_HANGING_UP = 421
-"""The server ends the session with that answer (RFC 5321, 3.8)."""
+_BY_POLICY = b"5.7."
+"""The address is there, but the server does not want this mail from us (RFC 3463, 3.8)."""
 
 
 class SmtpChannel:
@@ -105,15 +108,17 @@ class SmtpChannel:
     def _envelope(self, recipient: str) -> Outcome | None:
         """Announce one mail; the refusal, or None when the server waits for the body.
 
-        MAIL says the same for all mails, so when the server hangs up there, the mail has not been
-        tried: OSError or ``not_begun``. From RCPT on it may be this mail that it cannot bear.
+        MAIL says the same for all mails, so whatever is wrong there, the mail has not been tried:
+        OSError or ``not_begun``. From RCPT on it may be this mail that the server cannot bear.
         """
         smtp = self._connection
         code, reply = smtp.mail(self._from)
-        if code == _HANGING_UP:
-            return Outcome("not_begun", _said(code, reply))
         if code != 250:
-            return refused(code, reply)
+            said = _said(code, reply)
+            if code >= 500:
+                log.error("The mail server refuses our own address.", extra={"cause": said})
+            self._drop()
+            return Outcome("not_begun", said)
         try:
             code, reply = smtp.rcpt(recipient)
             if code not in (250, 251):
@@ -173,7 +178,8 @@ def refused(code: int, reply: bytes, *, about_recipient: bool = False) -> Outcom
     reason = _said(code, reply)
     if code < 500:
         return Outcome("deferred", reason)
-    gone = about_recipient and code in _UNREACHABLE_ADDRESS
+    unreachable = about_recipient and code in _UNREACHABLE_ADDRESS
+    gone = unreachable and not reply.startswith(_BY_POLICY)
     return Outcome("bounced" if gone else "failed", reason)
 
 

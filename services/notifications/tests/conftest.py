@@ -24,7 +24,7 @@ def live(database: Database) -> Iterator[Database]:
 
 
 class _Rude(socketserver.StreamRequestHandler):
-    """Takes mail, but hangs up as soon as it hears of some addresses or senders."""
+    """Takes mail, but hangs up or refuses as soon as it hears of some addresses or senders."""
 
     def handle(self) -> None:
         self.wfile.write(b"220 here\r\n")
@@ -33,6 +33,9 @@ class _Rude(socketserver.StreamRequestHandler):
             if b"hang-up" in command:
                 self.wfile.write(b"421 4.3.2 Not you again.\r\n")
                 return
+            if b"unwanted" in command:
+                self.wfile.write(b"550 5.7.1 We want nothing of that.\r\n")
+                continue
             if b"cut" in command:
                 return
             if command == b"data":
@@ -49,7 +52,7 @@ class _MailServer(socketserver.ThreadingTCPServer):
 
 @pytest.fixture
 def rude_mail_server() -> Iterator[str]:
-    """The address of a mail server that hangs up on ``hang-up@…`` (421) and ``cut@…``."""
+    """A mail server that hangs up on ``hang-up@…`` (421) and ``cut@…``, refuses ``unwanted@…``."""
     with _MailServer(("127.0.0.1", 0), _Rude) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()

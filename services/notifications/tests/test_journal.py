@@ -1,8 +1,24 @@
 """The journal of a worker, in life and after death."""
 
+import resource
+from contextlib import contextmanager
+
+import pytest
+
 from crmkit.ids import new_id
 from services.notifications.channels import Outcome
 from services.notifications.journal import BEGUN, Journal, left_behind
+
+
+@contextmanager
+def largest_file(size):
+    """A limit on files, which ends a write in the middle as a full disk does."""
+    usual = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, usual[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, usual)
 
 
 class TestJournal:
@@ -44,3 +60,14 @@ class TestJournal:
         path.write_bytes(b'"another-boot"\n')
         assert list(left_behind(tmp_path)) == []
         assert not path.exists()
+
+    def test_holds_whole_lines_only_when_the_disk_fills_up(self, tmp_path):
+        worker, first, torn, last = new_id(), new_id(), new_id(), new_id()
+        journal = Journal(tmp_path, worker)
+        journal.begin(first)
+        room = (tmp_path / f"{worker}.journal").stat().st_size + 10
+        with largest_file(room), pytest.raises(OSError, match="full"):
+            journal.begin(torn)
+        journal.begin(last)
+        journal.leave()
+        assert list(left_behind(tmp_path)) == [(worker, {first: BEGUN, last: BEGUN})]
