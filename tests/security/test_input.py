@@ -234,10 +234,7 @@ class TestHeaderInjection:
         owner = world.people["owner"]
         points = [{"kind": "email", "value": f"{uuid.uuid4().hex}@customers.example"}]
         body: Json = {"name": {"family": self.EVIL, "given": "G"}, "contact_points": points}
-        try:
-            customer = owner.new_customer(**body)
-        except AssertionError:
-            return  # Refused outright, which is as good.
+        customer = owner.new_customer(**body)
         opportunity = owner.create(
             "/v1/opportunities",
             customer_id=customer["id"],
