@@ -10,7 +10,7 @@ import sqlite3
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 from uuid import UUID
@@ -232,10 +232,12 @@ class Checker:
 
     # Orders
 
-    def orders(self, marker: str, wins: Mapping[str, str], erp: Erp) -> Findings:
+    def orders(
+        self, marker: str, wins: Mapping[str, str], erp: Erp, customers: Sequence[str]
+    ) -> Findings:
         """What became of the orders that were won: ``wins`` is the order of each opportunity.
 
-        ``marker`` is the title that all opportunities of the run bear.
+        ``marker`` is the title that all opportunities of the run bear, ``customers`` are theirs.
         """
         findings = Findings(stuck=self.stuck())
         orders = set(wins.values())
@@ -243,6 +245,7 @@ class Checker:
         self._handled(orders, findings)
         self._messages(orders, findings)
         self._erp(orders, erp, findings)
+        self._counted(customers, findings)
         return findings
 
     def _sales(self, marker: str, wins: Mapping[str, str], findings: Findings) -> None:
@@ -309,13 +312,24 @@ class Checker:
         findings.duplicated += _plus(erp=sum(subjects[key] > 1 for key in expected))
         findings.order_violations = len(erp.violations)
 
-    def orders_counted(self, customers: list[str]) -> int:
-        """How many orders the customers service has counted: a second handling would show."""
-        return self.databases.number(
-            "customers",
-            "select coalesce(sum(orders_count), 0) from customer where id = any(%s)",
-            [UUID(one) for one in customers],
+    def _counted(self, customers: Sequence[str], findings: Findings) -> None:
+        """Hold each customer's counter against the orders in sales: a second handling shows."""
+        ids = [UUID(one) for one in customers]
+        # In this order, an order that is placed just now may be missed and never counts twice.
+        counted = self.databases.rows(
+            "customers", "select id, orders_count from customer where id = any(%s)", ids
         )
+        placed = dict(
+            self.databases.rows(
+                "sales",
+                "select customer_id, count(*) from sales_order where customer_id = any(%s)"
+                " group by customer_id",
+                ids,
+            )
+        )
+        ahead = [count - placed.get(customer, 0) for customer, count in counted]
+        findings.lost += _plus(counted=sum(-one for one in ahead if one < 0))
+        findings.duplicated += _plus(counted=sum(one for one in ahead if one > 0))
 
     def mails(self, orders: set[str]) -> tuple[int, int]:
         """Confirmations that arrived, and how many arrived again under the same Message-ID."""

@@ -18,7 +18,7 @@ from tests.talking import Api
 Json = dict[str, Any]
 PATIENCE_SECONDS = 90.0
 REPEAT_SECONDS = 0.3
-TO_BE_REPEATED = {409, 429, 500, 502, 503}
+TO_BE_REPEATED = {409, 429, 502, 503}
 
 
 @dataclass(frozen=True, slots=True)

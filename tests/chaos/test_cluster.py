@@ -10,7 +10,7 @@ import pytest
 
 from crmkit.local.stack import LocalStack
 from crmkit.testing import eventually
-from tests.chaos.checker import Checker, Erp, Findings, converge
+from tests.chaos.checker import Checker, Erp, converge
 from tests.chaos.conftest import environment
 from tests.chaos.driving import Load, some_customers, token_of
 from tests.chaos.faults import Ctl, everything_ready
@@ -112,15 +112,11 @@ def test_each_node_of_the_cluster_may_die(cluster: LocalStack, note: Callable[..
             over.set()
             worker.join(90)
 
-        def look() -> Findings:
-            findings = checker.orders(load.marker, load.wins, erp)
-            counted = checker.orders_counted(customers)
-            findings.lost["counted"] = max(0, len(load.wins) - counted)
-            findings.duplicated["counted"] = max(0, counted - len(load.wins))
-            findings.lost, findings.duplicated = +findings.lost, +findings.duplicated
-            return findings
-
-        findings = converge(look, seconds=60, since=load.last_answer_at)
+        findings = converge(
+            lambda: checker.orders(load.marker, load.wins, erp, customers),
+            seconds=60,
+            since=load.last_answer_at,
+        )
     note(
         "T2",
         orders=len(load.wins),

@@ -272,12 +272,10 @@ def order(world: World) -> Look:
     won = world.insist(f"/v1/opportunities/{opportunity}/actions/win", {})["order_id"]
 
     def look() -> Findings:
-        findings = world.checker.orders(title, {opportunity: won}, world.erp)
-        counted = world.checker.orders_counted([customer["id"]])
+        findings = world.checker.orders(title, {opportunity: won}, world.erp, [customer["id"]])
         mails = world.mails(email_of(customer))
-        findings.lost.update(counted=max(0, 1 - counted), mail=0 if mails else 1)
+        findings.lost.update(mail=0 if mails else 1)
         findings.duplicated.update(
-            counted=max(0, counted - 1),
             mail=max(0, len(mails) - 1),
             # A sender that dies before its note repeats a confirmation, under the same id.
             repeated=max(0, mails.total() - len(mails) - world.crashes["sender"]),

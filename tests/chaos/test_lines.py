@@ -103,10 +103,11 @@ def test_a_bad_line_loses_nothing_and_is_got_over(
     with Api(line.stack.base_url) as client, Erp(_direct(line.stack)) as erp:
         run = line.stack.addresses()
         client.log_in(run["email"], run["password"])
+        customers = some_customers(client, 5, checker.databases)
         load = Load(
             line.stack.base_url,
             token_of(client),
-            some_customers(client, 5, checker.databases),
+            customers,
             f"{name} {how} {seconds}",
             seconds=0,
         )
@@ -121,7 +122,7 @@ def test_a_bad_line_loses_nothing_and_is_got_over(
         over.set()
         worker.join(60)
         findings = converge(
-            lambda: checker.orders(load.marker, load.wins, erp),
+            lambda: checker.orders(load.marker, load.wins, erp, customers),
             seconds=60,
             since=load.last_answer_at,
         )

@@ -121,7 +121,7 @@ def test_a_full_broker_is_said_at_once_and_its_backlog_drains(
         began = time.monotonic()
         recovery = asking.until_served()
         findings = converge(
-            lambda: checker.orders(load.marker, load.wins, erp), seconds=30, since=began
+            lambda: checker.orders(load.marker, load.wins, erp, customers), seconds=30, since=began
         )
     note(
         "T5",
@@ -154,7 +154,7 @@ def test_a_frozen_broker_is_said_plainly_and_got_over(
         began = time.monotonic()
         recovery = asking.until_served()
         findings = converge(
-            lambda: checker.orders(load.marker, load.wins, erp), seconds=30, since=began
+            lambda: checker.orders(load.marker, load.wins, erp, customers), seconds=30, since=began
         )
         everything_ready(rapport)
     told = log.read_text()[told_before:]
@@ -202,7 +202,7 @@ def test_a_database_that_is_down_is_said_at_once_and_costs_nothing(
         over.set()
         worker.join(90)
         findings = converge(
-            lambda: checker.orders(load.marker, load.wins, erp),
+            lambda: checker.orders(load.marker, load.wins, erp, customers),
             seconds=90,
             since=load.last_answer_at,
         )

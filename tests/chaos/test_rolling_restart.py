@@ -57,7 +57,7 @@ def test_a_rolling_restart_fails_and_doubles_nothing(
         over.set()
         worker.join(60)
         findings = converge(
-            lambda: checker.orders(load.marker, load.wins, erp),
+            lambda: checker.orders(load.marker, load.wins, erp, customers),
             seconds=60,
             since=load.last_answer_at,
         )
@@ -73,7 +73,6 @@ def test_a_rolling_restart_fails_and_doubles_nothing(
     assert not load.failures
     assert set(load.answers) <= HONEST, load.broken
     assert findings.clean, str(findings)
-    assert checker.orders_counted(customers) == len(load.wins)
 
 
 def restart(stack: LocalStack, name: str) -> None:

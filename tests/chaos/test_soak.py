@@ -173,7 +173,7 @@ def test_nothing_grows(
             wins |= load.wins
             answers.append(load.answered)
         injector.finish()
-        findings = converge(lambda: checker.orders("soak", wins, erp), seconds=60)
+        findings = converge(lambda: checker.orders("soak", wins, erp, customers), seconds=60)
     everything_ready(rapport)
     after = at_rest(ctl, checker.databases, before)
     growth = memory.growth()
