@@ -8,12 +8,11 @@ import hashlib
 import logging
 import signal
 import threading
+import time
 from collections.abc import Callable
 from email.utils import parseaddr
 from pathlib import Path
 from uuid import UUID
-
-from sqlalchemy.exc import SQLAlchemyError
 
 from crmkit import health, logs
 from crmkit.context import Context
@@ -25,7 +24,7 @@ from services.notifications.channels import Channel
 from services.notifications.channels.smpp import SmppChannel
 from services.notifications.channels.smtp import SmtpChannel
 from services.notifications.journal import Journal
-from services.notifications.worker import Place, Worker
+from services.notifications.worker import DATABASE_AWAY, Place, Worker
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +34,9 @@ BATCH = {"email": 20, "marketing_email": 100, "sms": 10, "marketing_sms": 50}
 """Messages a worker claims at once. A pause or a withdrawal counts from the next batch on."""
 _CLEAR_UP_SECONDS = 0.5
 _ROUNDS_BETWEEN_DUSTING = 7200
+_CALM_SECONDS = 6.0
+"""So long the database must have answered before messages of lost senders are taken back: after an
+outage that was longer than their lease, living senders first record what became of theirs."""
 
 
 def main() -> None:
@@ -85,7 +87,7 @@ class Sender:
             for lane, count in self._threads.items()
             for number in range(count)
         ]
-        self._heal()
+        self._round(self._heal)
         for thread in threads:
             thread.start()
         log.info("Sending.", extra={"threads": self._threads})
@@ -124,20 +126,24 @@ class Sender:
 
     def _clear_up(self, stop: threading.Event) -> None:
         """Twice a second: settle what dead senders had in hand, and what receipts say."""
-        rounds = 0
+        rounds, calm_since = 0, time.monotonic()
         while not stop.is_set():
-            self.trouble = self._round(self._heal, self._expire, self._settle)
+            began = time.monotonic()
+            self.trouble = self._round(self._heal) or self._round(self._settle)
+            if self.trouble or time.monotonic() - began > _CALM_SECONDS:
+                calm_since = time.monotonic()
+            elif began - calm_since > _CALM_SECONDS:
+                self._round(self._expire)
             if rounds % _ROUNDS_BETWEEN_DUSTING == 0:
                 self._round(self._dust)
             rounds += 1
             stop.wait(_CLEAR_UP_SECONDS)
 
-    def _round(self, *steps: Callable[[], object]) -> str | None:
+    def _round(self, step: Callable[[], object]) -> str | None:
         """Why the database could not be used, or None."""
         try:
-            for step in steps:
-                step()
-        except (SQLAlchemyError, Unavailable) as error:
+            step()
+        except (*DATABASE_AWAY, Unavailable) as error:
             log.warning("Clearing up was interrupted.", extra={"cause": repr(error)})
             return "the database does not answer"
         except Exception:
