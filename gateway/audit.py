@@ -113,15 +113,16 @@ def list_audit_entries(session: Session, **asked: Any) -> dict[str, Any]:
     return pages.page(session, _WHOLE, contract.ListAuditEntries, COLUMNS, asked)
 
 
-def verify_audit_trail(session: Session, *, after: int = 0, limit: int = 100_000) -> dict[str, Any]:
+def verify_audit_trail(session: Session, *, after: int = 0, limit: int = 20_000) -> dict[str, Any]:
     """Whether the entries after a position are as they were written, and where they end.
 
-    ``broken_at`` is the first position that is missing or does not fit. That the newest entries
-    were cut off shows only against an ``entry_hash`` that was kept elsewhere: the process log has
-    the head once an hour.
+    ``broken_at`` is the first position that is missing or does not fit; the one at ``after``, too,
+    may be missing. That the newest entries were cut off shows only to who goes on from a position
+    beyond the new end, or holds the head against one that was kept elsewhere: the process log has
+    it once an hour.
     """
     found = _Chain(session, after)
-    while found.checked < limit:
+    while found.broken_at is None and found.checked < limit:
         batch = _next(session, found.position, min(_BATCH, limit - found.checked))
         if not batch or not all(found.holds(entry) for entry in batch):
             break
@@ -146,8 +147,9 @@ class _Chain:
     def __init__(self, session: Session, after: int) -> None:
         before = select(AuditEntry.entry_hash).where(AuditEntry.position == after)
         self.position, self.checked = after, 0
-        self.broken_at: int | None = None
-        self.head = (session.scalar(before) if after else audit_chain.FIRST) or b""
+        head = session.scalar(before) if after else audit_chain.FIRST
+        self.head = head or b""
+        self.broken_at = None if head else after
         self._keys = keys.known(_KEY)
 
     def holds(self, entry: AuditEntry) -> bool:

@@ -64,8 +64,11 @@ class AuditTrail(Reply):
 
 
 class VerifyAuditTrail(Query):
-    """Check the hash chain of the entries after a position; go on from ``position`` if ``more``."""
+    """Check the hash chain of the entries after a position; go on from ``position`` if ``more``.
+
+    It is broken at that position when there is no such entry any more.
+    """
 
     reply = AuditTrail
     after = fields.Integer(load_default=0, validate=validate.Range(0, 2**53))
-    limit = fields.Integer(load_default=20_000, validate=validate.Range(1, 100_000))
+    limit = fields.Integer(load_default=10_000, validate=validate.Range(1, 20_000))

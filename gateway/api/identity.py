@@ -348,7 +348,6 @@ ROUTES = [
         "audit.read",
         "Check that the audit log is as it was written.",
         local=audit.verify_audit_trail,
-        seconds=10.0,
     ),
     Route(
         "GET",

@@ -151,6 +151,20 @@ class TestVerifyAuditTrail:
         second = audit.verify_audit_trail(three, after=2)
         assert (second["intact"], second["checked"], second["more"]) == (True, 1, False)
 
+    def test_says_that_the_end_is_gone_to_who_goes_on_from_there(self, three):
+        last = audit.verify_audit_trail(three)["position"]
+        assert audit.verify_audit_trail(three, after=last)["intact"] is True
+        three.execute(text("alter table audit_entry disable trigger user"))
+        three.execute(text("delete from audit_entry where position = 3"))
+        found = audit.verify_audit_trail(three, after=last)
+        assert (found["intact"], found["broken_at"], found["checked"]) == (False, last, 0)
+
+    def test_says_that_the_entry_is_gone_behind_which_to_go_on(self, three):
+        three.execute(text("alter table audit_entry disable trigger user"))
+        three.execute(text("delete from audit_entry where position = 2"))
+        found = audit.verify_audit_trail(three, after=2)
+        assert (found["intact"], found["broken_at"], found["checked"]) == (False, 2, 0)
+
     @pytest.mark.parametrize(
         ("tampering", "broken_at"),
         [

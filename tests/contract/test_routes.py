@@ -81,6 +81,12 @@ class TestEveryRow:
     def test_runs_the_use_case_of_its_commands_name(self):
         assert where(lambda row: row.local and row.local.__name__ != row.command.name) == []
 
+    def test_has_a_time_of_its_own_only_for_an_answer_over_the_bus(self):
+        def done_here(row: Route) -> bool:
+            return row.local is not None or row.handler is not None
+
+        assert where(lambda row: done_here(row) and row.seconds != Route.seconds) == []
+
 
 class TestTheTable:
     def test_has_no_two_rows_for_one_address(self):
