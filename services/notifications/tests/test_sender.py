@@ -38,12 +38,12 @@ class World:
     installation: Installation
     environment: dict[str, str]
     start: Callable[[tuple[str, ...]], "subprocess.Popen[bytes]"]
-    catcher: "subprocess.Popen[bytes]" = None  # type: ignore[assignment]
+    inboxes: "subprocess.Popen[bytes]" = None  # type: ignore[assignment]
 
-    def start_catcher(self) -> None:
-        port = self.installation.port("smtp")
-        self.catcher = self.start((sys.executable, "-m", "crmkit.local.mail_catcher"))
-        eventually(lambda: listens(port))
+    def start_inboxes(self) -> None:
+        port = self.installation.port
+        self.inboxes = self.start((sys.executable, "-m", "crmkit.local.inboxes"))
+        eventually(lambda: listens(port("smtp")) and listens(port("smpp")))
 
     def said(self, words: str) -> bool:
         return words in self.installation.path("log", "test.log").read_text()
@@ -180,10 +180,8 @@ def world(
         started.append(process)
         return process
 
-    start((sys.executable, "-m", "crmkit.local.smpp_simulator"))
     world = World(database, installation, environment, start)
-    world.start_catcher()
-    eventually(lambda: listens(port("smpp")))
+    world.start_inboxes()
     yield world
     for process in started:
         end_group(process)
@@ -253,13 +251,13 @@ class TestMail:
         assert left == [(1, True), (1, True)]
 
     def test_waits_for_a_server_that_is_away(self, world: World) -> None:
-        kill(world.catcher)
+        kill(world.inboxes)
         world.campaign(addresses(30))
         world.reminders(["agent@rapport.example"])
         world.sender()
         eventually(lambda: world.said("Sending was interrupted"))
         assert world.statuses("marketing_email") == {"queued": 30}
-        world.start_catcher()
+        world.start_inboxes()
         eventually(lambda: world.settled("email", "marketing_email"), seconds=20)
         assert len(world.mails()) == 31
 
@@ -268,8 +266,8 @@ class TestMail:
         world.campaign(adverts)
         world.sender()
         eventually(lambda: len(world.mails()) >= 100)
-        kill(world.catcher)
-        world.start_catcher()
+        kill(world.inboxes)
+        world.start_inboxes()
         eventually(lambda: world.tried_again("marketing_email"), seconds=30)
         got = Counter(to for to, _ in world.mails())
         assert [to for to in adverts if got[to] > 1] == []
