@@ -11,7 +11,7 @@ from gateway.identity import factors
 from gateway.identity.attempts import Wait
 from gateway.identity.factors import Challenged, Refused
 from gateway.identity.models import Staff
-from gateway.identity.policy import mfa_roles, required_of
+from gateway.identity.policy import required_of
 from gateway.problems import Problem
 from gateway.resources import Resources
 from gateway.routes import Call
@@ -86,8 +86,7 @@ async def confirm_mfa(resources: Resources, call: Call) -> Encoded:
 
 async def turn_off_mfa(resources: Resources, call: Call) -> Encoded:
     """Turn one's second factor off."""
-    asked_of = mfa_roles(resources.settings)
-    await proving(resources, call, factors.turn_off, mfa_roles=asked_of)
+    await proving(resources, call, factors.turn_off)
     return Encoded(b"")
 
 

@@ -319,13 +319,17 @@ class TestPolicy:
         forget(http)
         assert http("GET", "/v1/staff").status_code == 200
 
-    def test_leaves_on_what_a_role_asks_for(self, http, member):
+    def test_lets_who_needs_a_factor_change_telephones(self, http, member):
         http.role = sign_in(http, member.email).json()["access_token"]
         secret, _ = turn_on(http)
         body = {"password": PASSWORD, "code": code_of(secret)}
-        answer = http("POST", "/v1/me/mfa/actions/turn-off", json=body)
-        assert (answer.status_code, answer.json()["code"]) == (409, "mfa_is_required")
-        assert http("GET", "/v1/me/mfa").json()["enabled"] is True
+        assert http("POST", "/v1/me/mfa/actions/turn-off", json=body).status_code == 204
+        forget(http)
+        refused = http("GET", "/v1/staff")
+        assert (refused.status_code, refused.json()["code"]) == (403, "mfa_setup_required")
+        turn_on(http)
+        forget(http)
+        assert http("GET", "/v1/staff").status_code == 200
 
     def test_wants_a_factor_that_is_still_on(self, http, member):
         http.role = sign_in(http, member.email).json()["access_token"]
