@@ -7,9 +7,10 @@ import importlib
 import pkgutil
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from crmkit.messages import Command, Event
+if TYPE_CHECKING:
+    from crmkit.messages import Command, Event
 
 ROOT = Path(__file__).resolve().parent.parent
 GATEWAY = "gateway"
@@ -63,11 +64,15 @@ def _members(owner: str, base: type[Any]) -> list[type[Any]]:
     ]
 
 
-def events(owner: str) -> list[type[Event]]:
+def events(owner: str) -> "list[type[Event]]":
     """The events an owner may announce."""
+    from crmkit.messages import Event  # Who only asks which owners there are loads no schemas.
+
     return _members(owner, Event)
 
 
-def commands(owner: str) -> list[type[Command]]:
+def commands(owner: str) -> "list[type[Command]]":
     """The commands an owner answers."""
+    from crmkit.messages import Command
+
     return _members(owner, Command)

@@ -1,8 +1,9 @@
 """How a name is shown, normalised, found and compared, in Hangul, kana, Han and Latin script.
 
 A row keeps two shadow columns: ``search_keys`` in a ``text[]`` with a GIN index and ``search_text``
-beside it.  A search asks ``keys @> tokens AND search_text LIKE %needle%`` with what ``query_keys``
-answers; the first part is quick, the second exact.  Nothing computed here is ever shown to people.
+beside it.  A search asks for rows whose keys hold all tokens and whose text holds the needle that
+``query_keys`` answers; the first part is quick, the second exact.  Nothing computed here is ever
+shown to people.
 
 Tokens, told apart by their shape::
 
