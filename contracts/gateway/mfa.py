@@ -63,7 +63,7 @@ class ConfirmMfa(Command):
 
 
 class TurnOffMfa(Command):
-    """Turn the second factor off. Conflict while one of one's roles asks for it."""
+    """Turn the second factor off. Whose role asks for one may then only set up another."""
 
     reply = Reply
     password = fields.String(required=True, validate=validate.Length(1, 128), load_only=True)

@@ -11,7 +11,8 @@ import json
 import logging
 import sqlite3
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from html import escape
@@ -146,8 +147,9 @@ class Inbox:
     incoming: Callable[[dict[str, Any]], None] | None = None
 
 
-def serve(inbox: Inbox, host: str, port: int) -> ThreadingHTTPServer:
-    """Answer in a background thread; the server, to be closed by the caller."""
+@contextmanager
+def serving(inbox: Inbox, host: str, port: int) -> Iterator[None]:
+    """Answer in background threads while the block runs."""
 
     class Handler(InboxRequest):
         pass
@@ -156,7 +158,10 @@ def serve(inbox: Inbox, host: str, port: int) -> ThreadingHTTPServer:
     server = ThreadingHTTPServer((host, port), Handler)
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, name="inbox-page", daemon=True).start()
-    return server
+    try:
+        yield
+    finally:
+        server.shutdown()
 
 
 def is_local_name(host: str) -> bool:

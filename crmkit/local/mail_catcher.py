@@ -7,7 +7,7 @@ about it can be seen and tested.
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from html import escape
@@ -16,7 +16,7 @@ from typing import Any
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
-from crmkit.local.inbox import Inbox, InboxStore, serve
+from crmkit.local.inbox import Inbox, InboxStore, serving
 
 log = logging.getLogger(__name__)
 
@@ -186,10 +186,6 @@ async def running(settings: Mapping[str, str], host: str) -> AsyncIterator[None]
         host,
         smtp_port,
     )
-    page = serve(inbox, host, http_port)
-    log.info("SMTP on %s:%s, page on http://%s:%s", host, smtp_port, host, http_port)
-    try:
+    with closing(smtp), serving(inbox, host, http_port):
+        log.info("SMTP on %s:%s, page on http://%s:%s", host, smtp_port, host, http_port)
         yield
-    finally:
-        page.shutdown()
-        smtp.close()

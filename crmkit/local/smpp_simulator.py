@@ -9,7 +9,7 @@ import asyncio
 import logging
 import struct
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from html import escape
@@ -17,7 +17,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from crmkit.local.inbox import Inbox, InboxStore, serve
+from crmkit.local.inbox import Inbox, InboxStore, serving
 
 log = logging.getLogger(__name__)
 
@@ -463,10 +463,6 @@ async def running(settings: Mapping[str, str], host: str) -> AsyncIterator[None]
         await Link(centre, writer).listen(reader)
 
     server = await asyncio.start_server(connected, host, smpp_port)
-    page = serve(inbox, host, http_port)
-    log.info("SMPP on %s:%s, page on http://%s:%s", host, smpp_port, host, http_port)
-    try:
+    with closing(server), serving(inbox, host, http_port):
+        log.info("SMPP on %s:%s, page on http://%s:%s", host, smpp_port, host, http_port)
         yield
-    finally:
-        page.shutdown()
-        server.close()

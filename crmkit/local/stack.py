@@ -22,6 +22,7 @@ from crmkit.local.supervisor import Plan, StartFailed, Supervisor
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 CRM = (sys.executable, "-m", "crmkit")
+INBOXES = (sys.executable, "-m", "crmkit.local.inboxes")
 GATEWAY = "gateway"
 BROKER = "rabbitmq"
 ERP = "erp"
@@ -31,6 +32,22 @@ LEAST_FREE_BYTES = 500_000_000
 LOOPBACK = "127.0.0.1"
 # The end, in this order: no new requests, then no new work, then what they all stand on.
 LAST_RANK = 9
+
+
+def inbox_settings(installation: Installation, password: str) -> dict[str, str]:
+    """What the inboxes of an installation are to know; ``password`` is that of SMPP."""
+    path, port = installation.path, installation.port
+    return {
+        "INBOXES_HOST": LOOPBACK,
+        "MAIL_CATCHER_FILE": str(path("mails.sqlite")),
+        "MAIL_CATCHER_SMTP_PORT": str(port("smtp")),
+        "MAIL_CATCHER_HTTP_PORT": str(port("mail_page")),
+        "SMS_SIMULATOR_FILE": str(path("sms.sqlite")),
+        "SMS_SIMULATOR_SMPP_PORT": str(port("smpp")),
+        "SMS_SIMULATOR_HTTP_PORT": str(port("sms_page")),
+        "SMS_SIMULATOR_SYSTEM_ID": SMPP_SYSTEM_ID,
+        "SMS_SIMULATOR_PASSWORD": password,
+    }
 
 
 def say_nothing(_line: str) -> None:
@@ -428,23 +445,11 @@ class LocalStack:
         ]
 
     def _inboxes(self) -> Plan:
-        port, folder = self.installation.port, self.installation.folder
-        mail, sms = port("mail_page"), port("sms_page")
+        mail, sms = self.installation.port("mail_page"), self.installation.port("sms_page")
         return Plan(
             "inboxes",
-            (sys.executable, "-m", "crmkit.local.inboxes"),
-            self._inherited
-            | {
-                "INBOXES_HOST": LOOPBACK,
-                "MAIL_CATCHER_FILE": str(folder / "mails.sqlite"),
-                "MAIL_CATCHER_SMTP_PORT": str(port("smtp")),
-                "MAIL_CATCHER_HTTP_PORT": str(mail),
-                "SMS_SIMULATOR_FILE": str(folder / "sms.sqlite"),
-                "SMS_SIMULATOR_SMPP_PORT": str(port("smpp")),
-                "SMS_SIMULATOR_HTTP_PORT": str(sms),
-                "SMS_SIMULATOR_SYSTEM_ID": SMPP_SYSTEM_ID,
-                "SMS_SIMULATOR_PASSWORD": self._smpp_password,
-            },
+            INBOXES,
+            self._inherited | inbox_settings(self.installation, self._smpp_password),
             ready=lambda: answers_ok(mail, "/ready") and answers_ok(sms, "/ready"),
             health_port=mail,
             rank=LAST_RANK,

@@ -2,7 +2,6 @@
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
@@ -18,18 +17,10 @@ from crmkit.db import Database, Encoded, Together, purge
 from crmkit.errors import Conflict, Forbidden, Invalid, NotFound, Unavailable
 from crmkit.ids import new_id
 from crmkit.messages import Envelope
-from crmkit.testing import empty, envelope, staff
+from crmkit.testing import envelope, staff
 from crmkit.timers import DUE, Timer, cancel_timer, set_timer
 
 pytestmark = pytest.mark.server
-
-
-@pytest.fixture
-def database(database_of: Callable[[str], Database]) -> Iterator[Database]:
-    """A database with the kit's tables, left empty."""
-    database = database_of("customers")
-    yield database
-    empty(database)
 
 
 def asking(key: str | None, fingerprint: str = "f") -> Context:

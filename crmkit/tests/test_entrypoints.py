@@ -1,6 +1,6 @@
 """What a service does about timers that fail and events that cannot be written."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -17,18 +17,9 @@ from crmkit.entrypoints import subscriptions
 from crmkit.entrypoints.subscriptions import Arrival, Intake
 from crmkit.entrypoints.timers import DueTimers
 from crmkit.ids import new_id
-from crmkit.testing import empty
 from crmkit.timers import DUE, Timer, set_timer
 
 pytestmark = pytest.mark.server
-
-
-@pytest.fixture
-def database(database_of: Callable[[str], Database]) -> Iterator[Database]:
-    """A database with the kit's tables, left empty."""
-    database = database_of("customers")
-    yield database
-    empty(database)
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """A folder of its own for each test, and processes that end with it."""
 
 import os
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import pytest
 
 from crmkit.local.installation import Installation, listens
 from crmkit.local.spawning import User, end_group, spawn
+from crmkit.local.stack import INBOXES, inbox_settings
 from crmkit.local.tests.probes import eventually
 
 
@@ -44,19 +44,8 @@ def run(installation: Installation) -> Iterator[Callable[..., object]]:
 @pytest.fixture
 def inboxes(installation: Installation, run: Callable[..., object]) -> Callable[[str], int]:
     """The port of ``smtp``, ``mail_page``, ``smpp`` or ``sms_page`` of running inboxes."""
-    port = installation.port
-    settings = {
-        "MAIL_CATCHER_FILE": str(installation.path("mails.sqlite")),
-        "MAIL_CATCHER_SMTP_PORT": str(port("smtp")),
-        "MAIL_CATCHER_HTTP_PORT": str(port("mail_page")),
-        "SMS_SIMULATOR_FILE": str(installation.path("sms.sqlite")),
-        "SMS_SIMULATOR_SMPP_PORT": str(port("smpp")),
-        "SMS_SIMULATOR_HTTP_PORT": str(port("sms_page")),
-        "SMS_SIMULATOR_SYSTEM_ID": "rapport",
-        "SMS_SIMULATOR_PASSWORD": "secret",
-        "SMS_SIMULATOR_RECEIPT_SECONDS": "0.05",
-    }
-    run((sys.executable, "-m", "crmkit.local.inboxes"), dict(os.environ) | settings)
+    settings = inbox_settings(installation, "secret") | {"SMS_SIMULATOR_RECEIPT_SECONDS": "0.05"}
+    run(INBOXES, dict(os.environ) | settings)
     names = ("smtp", "mail_page", "smpp", "sms_page")
-    eventually(lambda: all(listens(port(name)) for name in names))
-    return port
+    eventually(lambda: all(listens(installation.port(name)) for name in names))
+    return installation.port

@@ -21,6 +21,7 @@ from crmkit.db import Database
 from crmkit.ids import new_id
 from crmkit.local.installation import Installation, listens
 from crmkit.local.spawning import end_group, spawn
+from crmkit.local.stack import INBOXES, inbox_settings
 from crmkit.testing import SECRET_KEY, empty, envelope, eventually
 from services.notifications import campaigns, messages
 from services.notifications.models import Base, Colleague, Customer
@@ -42,7 +43,7 @@ class World:
 
     def start_inboxes(self) -> None:
         port = self.installation.port
-        self.inboxes = self.start((sys.executable, "-m", "crmkit.local.inboxes"))
+        self.inboxes = self.start(INBOXES)
         eventually(lambda: listens(port("smtp")) and listens(port("smpp")))
 
     def said(self, words: str) -> bool:
@@ -164,13 +165,7 @@ def world(
         "MAIL_FROM": "라포 <crm@rapport.example>",
         "PUBLIC_URL": "https://crm.example",
         "SENDER_JOURNAL": str(installation.path("journal")),
-        "MAIL_CATCHER_FILE": str(installation.path("mails.sqlite")),
-        "MAIL_CATCHER_SMTP_PORT": str(port("smtp")),
-        "MAIL_CATCHER_HTTP_PORT": str(port("mail_page")),
-        "SMS_SIMULATOR_FILE": str(installation.path("sms.sqlite")),
-        "SMS_SIMULATOR_SMPP_PORT": str(port("smpp")),
-        "SMS_SIMULATOR_HTTP_PORT": str(port("sms_page")),
-        "SMS_SIMULATOR_PASSWORD": "secret",
+        **inbox_settings(installation, "secret"),
     }
     started: list[subprocess.Popen[bytes]] = []
 
