@@ -241,9 +241,15 @@ class TestMail:
         world.environment["SMTP_URL"] = rude_mail_server
         world.campaign(["hang-up@x.example", "cut@x.example", *addresses(5)])
         world.sender()
-        eventually(lambda: world.statuses("marketing_email") == {"sent": 5, "queued": 2})
-        left = world.ask("select attempts, next_at > now() from message where status = 'queued'")
-        assert left == [(1, True), (1, True)]
+
+        def each_had_its_turn() -> bool:
+            # Once the five have left, one of the others may still wait untried for a connection.
+            waiting = "select attempts, next_at > now() from message where status = 'queued'"
+            return world.statuses("marketing_email") == {"sent": 5, "queued": 2} and world.ask(
+                waiting
+            ) == [(1, True), (1, True)]
+
+        eventually(each_had_its_turn)
 
     def test_waits_for_a_server_that_is_away(self, world: World) -> None:
         kill(world.inboxes)
