@@ -50,7 +50,7 @@ class Api(httpx.Client):
 
     def __init__(self, base_url: str) -> None:
         hooks = {"response": [hold_against_contract]}
-        super().__init__(base_url=base_url, timeout=15, event_hooks=hooks)
+        super().__init__(base_url=base_url, timeout=30, event_hooks=hooks)
 
     def log_in(self, email: str, password: str) -> Json:
         """Use this login from here on; the session."""
@@ -82,14 +82,26 @@ class Api(httpx.Client):
         return answered
 
     def create(self, path: str, **fields: Any) -> Json:
-        """The record that a POST to a collection made."""
-        return self.ask("POST", path, fields)
+        """The record that a POST to a collection made.
+
+        Other services than its own learn of a customer a moment after the registration.
+        """
+
+        def probe() -> httpx.Response:
+            answer = self.answer("POST", path, fields)
+            assert answer.status_code != httpx.codes.NOT_FOUND, f"POST {path}: {answer.text}"
+            return answer
+
+        answer = eventually(probe)
+        assert answer.is_success, f"POST {path}: {answer.status_code} {answer.text}"
+        created: Json = answer.json()
+        return created
 
     def act(self, path: str, verb: str, **fields: Any) -> Json:
         """The record after one of its actions."""
         return self.ask("POST", f"{path}/actions/{verb}", fields)
 
-    def until(self, path: str, met: Callable[[Json], bool], *, seconds: float = 15) -> Json:
+    def until(self, path: str, met: Callable[[Json], bool], *, seconds: float = 30) -> Json:
         """The record at ``path`` once ``met`` holds of it."""
 
         def probe() -> Json | None:
@@ -126,7 +138,7 @@ class MailInbox(httpx.Client):
     """The mail catcher's store."""
 
     def __init__(self, base_url: str) -> None:
-        super().__init__(base_url=base_url, timeout=10)
+        super().__init__(base_url=base_url, timeout=30)
 
     def to(self, address: str) -> list[Json]:
         """The mails to an address, oldest first, each with its text."""
@@ -134,7 +146,7 @@ class MailInbox(httpx.Client):
         whole = [self.get(f"/api/messages/{one['id']}").json() for one in listed["messages"]]
         return sorted(whole, key=lambda mail: mail["id"])
 
-    def one_to(self, address: str, *, about: str = "", seconds: float = 15) -> Json:
+    def one_to(self, address: str, *, about: str = "", seconds: float = 30) -> Json:
         """The first mail to an address whose subject holds ``about``, waiting for it."""
 
         def probe() -> Json | None:

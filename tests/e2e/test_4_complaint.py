@@ -28,7 +28,7 @@ def survey_link(mails: MailInbox, customer: Json) -> str:
         links = [re.search(r"https?://\S+/s/[\w-]+", text) for text in texts]
         return next((link[0] for link in links if link), None)
 
-    link = eventually(probe, seconds=15)
+    link = eventually(probe)
     assert link is not None
     return link
 
@@ -63,7 +63,7 @@ def test_a_complaint_is_worked_on_asked_about_and_closed(api: Api, mails: MailIn
         tasks = api.read("/v1/tasks", **{"filter[customer_id]": customer["id"]})
         return next(iter(tasks["items"]), None)
 
-    assert eventually(task, seconds=15)
+    assert eventually(task)
 
 
 def test_complaints_go_to_the_least_loaded_agent(api: Api) -> None:

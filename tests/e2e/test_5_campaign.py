@@ -53,7 +53,7 @@ def test_a_campaign_reaches_those_who_agreed_and_accounts_for_everybody(
 
     eventually(reachable)
     api.act(path, "launch")
-    done = api.until(path, lambda c: bool(c["status"] == "completed"), seconds=30)
+    done = api.until(path, lambda c: bool(c["status"] == "completed"), seconds=90)
 
     counts: Json = done["counts"]
     assert sum(n for state, n in counts.items() if state != "audience") == counts["audience"] == 6
@@ -62,7 +62,7 @@ def test_a_campaign_reaches_those_who_agreed_and_accounts_for_everybody(
     assert "김하늘 님, 박람회" in mails.one_to(email_of(both), about="박람회")["subject"]
     assert "Ann Lee, meet us" in mails.one_to(email_of(mail_only), about="fair")["subject"]
     assert mails.to(email_of(nobody)) == []
-    sms = httpx.get(f"{stack.addresses()['sms_inbox_url']}/api/messages", timeout=10).text
+    sms = httpx.get(f"{stack.addresses()['sms_inbox_url']}/api/messages", timeout=30).text
     assert "박람회에서 만나요" in sms
 
 
@@ -81,7 +81,7 @@ def test_launching_twice_sends_once(api: Api, mails: MailInbox) -> None:
     eventually(lambda: api.read(f"{path}/audience")["matching"] == 1)
     api.act(path, "launch")
     api.act(path, "launch")
-    api.until(path, lambda c: bool(c["status"] == "completed"), seconds=30)
+    api.until(path, lambda c: bool(c["status"] == "completed"), seconds=90)
     about = [mail for mail in mails.to(email_of(customer)) if mail["subject"] == "Only once"]
     assert len(about) == 1
 
@@ -99,7 +99,7 @@ def campaign_to(api: Api, tag: str, subject: str) -> Json:
     path = f"/v1/campaigns/{campaign['id']}"
     eventually(lambda: api.read(f"{path}/audience")["matching"] == 2)
     api.act(path, "launch")
-    return api.until(path, lambda c: bool(c["status"] == "completed"), seconds=30)
+    return api.until(path, lambda c: bool(c["status"] == "completed"), seconds=90)
 
 
 def test_whoever_presses_unsubscribe_gets_no_more_campaigns(api: Api, mails: MailInbox) -> None:

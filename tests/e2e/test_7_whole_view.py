@@ -73,6 +73,6 @@ def test_the_feed_tells_what_happened_and_goes_on_from_a_cursor(api: Api) -> Non
         }
         return mine
 
-    events = eventually(news, seconds=15)
+    events = eventually(news)
     assert all(event["specversion"] == "1.0" for event in events)
     assert len({event["id"] for event in events}) == len(events)

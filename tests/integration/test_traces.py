@@ -61,7 +61,7 @@ class Collector:
             wanted = (trace, process, name)
             return [s for s in self.spans if (s.trace, s.process, s.name) == wanted]
 
-        (found,) = eventually(probe, seconds=15)
+        (found,) = eventually(probe)
         return found
 
 
@@ -119,6 +119,7 @@ def test_a_trace_leads_from_the_request_to_what_its_event_did(
         "title": "Traced",
         "amount": {"amount": "1.00", "currency": "USD"},
     }
+    api.create("/v1/opportunities", **fields)  # Until sales has heard of the customer.
     sent = api.answer("POST", "/v1/opportunities", fields, traceparent=f"00-{TRACE}-{CALLER}-01")
     assert sent.is_success, sent.text
     event = "crm.sales.opportunity.created.v1"
