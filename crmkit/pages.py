@@ -15,7 +15,7 @@ from uuid import UUID
 
 from marshmallow import ValidationError, fields, validate
 from marshmallow.fields import Field
-from sqlalchemy import ColumnElement, Select, func, literal, select, tuple_
+from sqlalchemy import ColumnElement, Select, True_, func, literal, or_, select, tuple_, union
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.orm import Session
 
@@ -74,30 +74,35 @@ def page(
     contract: type[ListQuery],
     columns: Mapping[str, ColumnElement[Any]],
     asked: Mapping[str, Any],
+    *,
+    either: Sequence[ColumnElement[bool]] = (),
 ) -> dict[str, Any]:
     """One page of ``statement`` as ``{"items": […], "page": {…}}``.
 
     ``columns`` gives the column behind every declared filter, sort and output field; ``id`` is
     among them and breaks ties. ``statement`` selects them under their names
     (``crmkit.db.select_named``) and carries joins and conditions, the scope included; ``asked`` is
-    the loaded request.
+    the loaded request. Of ``either``, if given, one must hold; they may be about several tables.
     """
     chosen = _chosen(asked.get("fields_"), columns)
     name, descending = _sort(contract, asked.get("sort"))
     where = _conditions(contract, columns, asked.get("filter") or {})
     mark = _mark(contract, (name, descending), asked)
     key, tie = columns[name], columns["id"]
-    query = statement.where(*where)
-    if chosen:
-        needed = dict.fromkeys((*chosen, name, "id"))
-        query = query.with_only_columns(*(columns[one].label(one) for one in needed))
+    limit = asked["limit"]
+    first = statement.where(*where).limit(limit + 1)
+    first = first.order_by(*((key.desc(), tie.desc()) if descending else (key.asc(), tie.asc())))
     if asked.get("cursor"):
-        query = query.where(
+        first = first.where(
             _after(key, tie, _open_cursor(asked["cursor"], mark), descending=descending)
         )
-    order = (key.desc(), tie.desc()) if descending else (key.asc(), tie.asc())
-    limit = asked["limit"]
-    rows = session.execute(query.order_by(*order).limit(limit + 1)).mappings().all()
+    if either:
+        statement = statement.where(or_(*either))
+        first = _first_of(either, first, tie)
+    if chosen:
+        needed = dict.fromkeys((*chosen, name, "id"))
+        first = first.with_only_columns(*(columns[one].label(one) for one in needed))
+    rows = session.execute(first).mappings().all()
     more = len(rows) > limit
     last = rows[limit - 1] if more else None
     info: dict[str, Any] = {
@@ -110,6 +115,20 @@ def page(
         )
         info["count"] = session.scalar(counted)
     return {"items": [_only(chosen, row) for row in rows[:limit]], "page": info}
+
+
+def _first_of(
+    either: Sequence[ColumnElement[bool]], first: Select[Any], tie: ColumnElement[Any]
+) -> Select[Any]:
+    """``first``, of those for which one of the conditions holds.
+
+    No index serves an ``or`` over two tables: for somebody who may see a handful it would walk
+    through everybody's rows. So each condition finds its own first rows, by its own index.
+    """
+    if any(isinstance(one, True_) for one in either):
+        return first
+    firsts = (first.with_only_columns(tie).where(one).subquery() for one in either)
+    return first.where(tie.in_(union(*(select(found) for found in firsts))))
 
 
 def _only(chosen: list[str], row: Mapping[Any, Any]) -> dict[Any, Any]:

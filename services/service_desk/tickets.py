@@ -4,7 +4,7 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, or_, select
+from sqlalchemy import ColumnElement, Select, or_, select
 from sqlalchemy.orm import Session
 
 from contracts import service_desk as contract
@@ -51,7 +51,8 @@ def open_for(
 
 def get(session: Session, *, ticket_id: UUID) -> dict[str, Any]:
     """One ticket with its history; NotFound."""
-    ticket = one(session, _readable(session).where(Ticket.id == ticket_id), "ticket")
+    query = _columns().where(Ticket.id == ticket_id, or_(*_readable(session)))
+    ticket = one(session, query, "ticket")
     history = session.execute(
         select(*_STEP).where(TicketHistory.ticket_id == ticket_id).order_by(TicketHistory.id)
     )
@@ -60,7 +61,8 @@ def get(session: Session, *, ticket_id: UUID) -> dict[str, Any]:
 
 def find(session: Session, **asked: Any) -> dict[str, Any]:
     """A page of tickets."""
-    return page(session, _readable(session), contract.ListTickets, COLUMNS, asked)
+    readable = _readable(session)
+    return page(session, _columns(), contract.ListTickets, COLUMNS, asked, either=readable)
 
 
 def start(session: Session, *, ticket_id: UUID) -> dict[str, Any]:
@@ -146,9 +148,9 @@ def _columns() -> Select[Any]:
     return joined.outerjoin(Customer, Customer.id == Ticket.customer_id)
 
 
-def _readable(session: Session) -> Select[Any]:
-    """Tickets the actor may read: in their own scope, or of customers they care for."""
-    return _columns().where(or_(visible(session, Ticket), visible(session, Customer)))
+def _readable(session: Session) -> tuple[ColumnElement[bool], ...]:
+    """What lets the actor read a ticket: it is in their scope, or its customer is."""
+    return visible(session, Ticket), visible(session, Customer)
 
 
 def _shown(session: Session, ticket: Ticket) -> dict[str, Any]:

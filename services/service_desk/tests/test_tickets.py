@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 import pytest
-from sqlalchemy import inspect, select
+from sqlalchemy import inspect, select, text
 
 from contracts import service_desk as contract
 from crmkit.context import Actor
@@ -11,7 +11,7 @@ from crmkit.errors import Conflict, NotFound
 from crmkit.ids import new_id
 from crmkit.messages import load
 from crmkit.tables import timer
-from crmkit.testing import act_as, announced, staff
+from crmkit.testing import act_as, announced, blocks_read, staff
 from services.service_desk import surveys, tickets
 from services.service_desk.models import Survey, Ticket
 from services.service_desk.tests.given import (
@@ -26,6 +26,15 @@ from services.service_desk.tests.given import (
 )
 
 pytestmark = pytest.mark.server
+
+_THOUSANDS_OF_OTHERS = text(
+    """
+insert into ticket (id, version, event_number, created_at, updated_at, number, customer_id,
+                    subject, body, priority, status, team_path)
+select gen_random_uuid(), 1, 0, created_at + make_interval(secs => n), updated_at, 'T-' || n,
+       gen_random_uuid(), subject, body, priority, status, '/hq/busan/'
+from ticket, generate_series(1, 30000) n where id = :like"""
+)
 
 
 def statuses(session, ticket_id):
@@ -112,6 +121,31 @@ class TestFind:
         assert [one["id"] for one in page["items"]] == [mine]
         assert page["items"][0]["customer_name"] == "민서"
         assert page["page"]["count"] == 1
+
+    def test_shows_each_once_whatever_makes_it_readable_and_on_whatever_page(self, session):
+        rep = staff("own", SEOUL)
+        cared_for, other = add_customer(session, TOKYO, owner_id=rep.id), add_customer(session)
+        made = [complain(session, of)["ticket_id"] for of in (cared_for, other, cared_for) * 2]
+        for worked_on in made[:2]:
+            session.get(Ticket, worked_on).owner_id = rep.id
+        act_as(session, rep)
+        found, asked = [], {"limit": 2, "sort": "created_at", "count": "exact"}
+        for last in (False, False, True):
+            page = tickets.find(session, **load(contract.ListTickets, asked))
+            found += [one["id"] for one in page["items"]]
+            assert page["page"]["count"] == 5
+            assert (page["page"]["next"] is None) == last
+            asked["cursor"] = page["page"]["next"]
+        assert found == [*made[:4], made[5]]
+
+    def test_finds_a_handful_without_walking_through_everybodys(self, session):
+        rep = staff("own", TOKYO)
+        ticket = open_ticket(session, add_customer(session, TOKYO, owner_id=rep.id))
+        session.execute(_THOUSANDS_OF_OTHERS, {"like": ticket["id"]})
+        act_as(session, rep)
+        query = load(contract.ListTickets, {})
+        assert [one["id"] for one in tickets.find(session, **query)["items"]] == [ticket["id"]]
+        assert blocks_read(session, lambda: tickets.find(session, **query)) < 60
 
 
 class TestStart:
