@@ -142,7 +142,10 @@ def _settle(
     if kind is not None:
         query = query.where(Reminder.kind == kind)
     query = query.order_by(Reminder.id)
-    for identity in session.scalars(query.with_only_columns(Reminder.id)).all():
+    identities = session.scalars(query.with_only_columns(Reminder.id)).all()
+    if not identities:
+        return  # As nearly always; one made after this look was made after the event, too.
+    for identity in identities:
         cancel_timer(session, TIMER, str(identity))
     for reminder in session.scalars(query.with_for_update()):
         reminder.status = rules.move(reminder.status, "auto_resolved")
