@@ -90,6 +90,21 @@ class LinkIdentity(Command):
     }
 
 
+class LinkMyIdentity(Command):
+    """Let oneself log in by an identity of the OpenID provider."""
+
+    reply = StaffIdentity
+    password = fields.String(required=True, validate=validate.Length(1, 128), load_only=True)
+    issuer = fields.Url(required=True, require_tld=False, validate=validate.Length(max=500))
+    subject = text(255, required=True)
+
+    example: ClassVar[dict[str, Any]] = {
+        "password": "correct horse battery staple",
+        "issuer": "https://login.example",
+        "subject": "248289761001",
+    }
+
+
 class UnlinkIdentity(Command):
     """Take an identity from a colleague; their sessions end."""
 

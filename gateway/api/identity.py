@@ -222,6 +222,17 @@ ROUTES = [
         local=oidc.link_identity,
     ),
     Route(
+        "POST",
+        "/v1/me/identities",
+        contract.oidc.LinkMyIdentity,
+        "staff.write",
+        "Let oneself log in through the OpenID provider.",
+        status=201,
+        repeatable=True,
+        handler=oidc.link_my_identity,
+        limit="login",
+    ),
+    Route(
         "DELETE",
         "/v1/staff/{staff_id}/identities/{identity_id}",
         contract.oidc.UnlinkIdentity,

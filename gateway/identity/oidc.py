@@ -16,17 +16,18 @@ from sqlalchemy.orm import Session
 
 from crmkit import codec
 from crmkit.clock import now
-from crmkit.db import Encoded, missing
+from crmkit.db import Encoded, encode, missing
 from crmkit.errors import Conflict, Unavailable
 from crmkit.settings import Settings
 from gateway import audit, keys
-from gateway.identity import families, openid, sessions
+from gateway.identity import factors, families, mfa, openid, sessions
+from gateway.identity.attempts import Wait
 from gateway.identity.factors import Challenged, Refused
 from gateway.identity.families import Opened, digest
 from gateway.identity.models import OidcLogin, Staff, StaffIdentity, UnlinkedIdentity
 from gateway.identity.openid import Provider
 from gateway.identity.roles import grants_of, refuse_more_than_own
-from gateway.identity.staff import found
+from gateway.identity.staff import found, refuse_own
 from gateway.problems import Problem
 from gateway.resources import Resources
 from gateway.routes import Call
@@ -211,12 +212,30 @@ def list_staff_identities(session: Session, *, staff_id: UUID) -> dict[str, Any]
 
 
 def link_identity(session: Session, *, staff_id: UUID, issuer: str, subject: str) -> dict[str, Any]:
-    """Let somebody log in by an identity; asking twice answers the same.
+    """Let a colleague log in by an identity; asking twice answers the same.
 
-    Conflict when it is somebody else's; Forbidden when they may do more than the actor.
+    Conflict when it is somebody else's; Forbidden when they may do more than the actor, or are it.
     """
+    refuse_own(session, staff_id, "own_identity", "/v1/me/identities")
     person = found(session, staff_id, lock=True)
     refuse_more_than_own(session, grants_of(session, person.roles))
+    return _link(session, person, issuer, subject)
+
+
+async def link_my_identity(resources: Resources, call: Call) -> Encoded:
+    """Let oneself log in by an identity."""
+    return encode(await mfa.proving(resources, call, _link_own))
+
+
+def _link_own(
+    session: Session, *, staff_id: UUID, password: str, issuer: str, subject: str
+) -> Wait | Refused | dict[str, Any]:
+    """A session alone, which may be stolen, must not give itself another way in."""
+    person = factors.knows_password(session, staff_id, password)
+    return _link(session, person, issuer, subject) if isinstance(person, Staff) else person
+
+
+def _link(session: Session, person: Staff, issuer: str, subject: str) -> dict[str, Any]:
     query = select(StaffIdentity).where(
         StaffIdentity.issuer == issuer, StaffIdentity.subject == subject
     )
