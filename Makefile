@@ -54,8 +54,9 @@ revision: setup ## Write a migration from the models: make revision OWNER=sales 
 	@test -n "$(OWNER)" -a -n "$(M)" || { echo 'Say: make revision OWNER=sales M="Add quotes."' >&2; exit 1; }
 	@$(RUNNING); $(CRM) revision $(OWNER) -m "$(M)"
 
-openapi: setup ## Write docs/openapi.json from the routes
-	@$(PY) -m gateway.openapi > docs/openapi.json
+openapi: setup ## Write the description of the API to var/openapi.json
+	@mkdir -p var
+	@$(PY) -m gateway.openapi > var/openapi.json
 
 fmt: setup-dev ## Format the code and fix what can be fixed
 	@$(VENV)/bin/ruff check --fix --quiet . || true

@@ -2,11 +2,13 @@
 
 import importlib
 import re
+import sys
 from collections.abc import Iterable
 from typing import Any
 
 from marshmallow import fields
 
+from crmkit import codec
 from crmkit.pages import OPERATORS, ListQuery
 from gateway.problems import MEDIA_TYPE
 from gateway.routes import LOGGED_IN, PUBLIC, Route
@@ -374,3 +376,14 @@ def _statuses(row: Route) -> set[int]:
     if row.versioned:
         statuses |= {412, 428} if row.needs_version else {412}
     return statuses | _MORE.get(row.command.name, frozenset())
+
+
+def main() -> None:
+    """Print the description of the whole table."""
+    from gateway.api import rows  # Only here: whoever serves the description has the rows already.
+
+    sys.stdout.buffer.write(codec.dumps(document(rows(), "/")))
+
+
+if __name__ == "__main__":
+    main()

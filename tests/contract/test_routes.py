@@ -1,6 +1,8 @@
 """The table of the API against the contracts: nothing unguarded, nothing missing, names agree."""
 
 import re
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Callable
 
@@ -132,6 +134,11 @@ class TestTheDescription:
     def test_holds_valid_schemas_only(self):
         for schema in self.document["components"]["schemas"].values():
             jsonschema.Draft202012Validator.check_schema(schema)
+
+    def test_can_be_printed(self):
+        command = [sys.executable, "-m", "gateway.openapi"]
+        printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        assert codec.loads(printed) == self.document
 
     def test_says_which_fields_are_only_shown(self):
         properties = self.document["components"]["schemas"]["ContactPoint"]["properties"]
