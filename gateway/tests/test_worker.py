@@ -10,10 +10,12 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from functools import partial
 from multiprocessing.context import SpawnProcess
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from crmkit.local.installation import Installation
 from crmkit.settings import Settings
 from crmkit.testing import eventually
 from gateway.server import Server, options
@@ -50,10 +52,9 @@ def serve(port: int) -> None:
 
 
 @contextmanager
-def gateway() -> Iterator[tuple[int, SpawnProcess]]:
+def gateway(folder: Path) -> Iterator[tuple[int, SpawnProcess]]:
     """Its port and its process; it is told to end at the end, and has ended then."""
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        port = int(found.getsockname()[1])
+    port = Installation(folder).port("gateway")
     process = multiprocessing.get_context("spawn").Process(target=serve, args=(port,))
     process.start()
     try:
@@ -61,7 +62,7 @@ def gateway() -> Iterator[tuple[int, SpawnProcess]]:
         yield port, process
     finally:
         process.terminate()
-        process.join(20)
+        process.join(60)
 
 
 def _listening(port: int) -> bool:
@@ -105,11 +106,11 @@ def _ask_while_kept(connection: http.client.HTTPConnection, outcomes: Counter[st
 
 
 @pytest.mark.server
-def test_its_end_breaks_no_connection() -> None:
+def test_its_end_breaks_no_connection(tmp_path: Path) -> None:
     outcomes: Counter[str] = Counter()
     for _ in range(ENDS):
         before = outcomes.total()
-        with gateway() as (port, process):
+        with gateway(tmp_path) as (port, process):
             clients = [
                 threading.Thread(target=ask_until_refused, args=(port, outcomes), daemon=True)
                 for _ in range(CLIENTS)
@@ -119,13 +120,13 @@ def test_its_end_breaks_no_connection() -> None:
             eventually(partial(_asked, outcomes, before + 500))
         assert process.exitcode == 0
         for client in clients:
-            client.join(10)
+            client.join(60)
     assert outcomes.total() - outcomes["200"] <= MOST_BROKEN, outcomes
 
 
 @pytest.mark.server
-def test_a_worker_whose_master_has_died_says_that_it_ends() -> None:
-    with gateway() as (port, process):
+def test_a_worker_whose_master_has_died_says_that_it_ends(tmp_path: Path) -> None:
+    with gateway(tmp_path) as (port, process):
         with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10)) as connection:
             assert not _closed_by(connection)
             process.kill()
