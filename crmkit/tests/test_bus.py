@@ -11,8 +11,9 @@ from crmkit import bus
 from crmkit.settings import Settings
 
 
-@pytest.fixture(autouse=True)
-def _short_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def short_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For brokers that are silent; others may take their time on a busy machine."""
     monkeypatch.setattr(bus, "HANDSHAKE_SECONDS", 0.3)
 
 
@@ -47,16 +48,18 @@ async def hang_up(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None
 
 
 class TestConnect:
+    @pytest.mark.usefixtures("short_patience")
     def test_says_plainly_that_a_broker_is_silent(self) -> None:
         began = time.monotonic()
         said = asyncio.run(told(say_nothing))
         assert re.search(r": The broker took the connection and said nothing for \d+ s\.$", said)
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 10
 
     def test_names_the_cause_without_the_layers_it_came_through(self) -> None:
         assert "ConnectionRefusedError" in asyncio.run(told(None))
         assert "AMQPConnect" not in asyncio.run(told(None))
 
+    @pytest.mark.usefixtures("short_patience")
     def test_asks_the_next_broker_after_one_that_hangs_up(self) -> None:
         assert "said nothing" in asyncio.run(told(hang_up, say_nothing))
 
@@ -65,6 +68,7 @@ class TestConnect:
         assert said.count("127.0.0.1:") == said.count("The broker refused: ") == 2
         assert "guest" not in said
 
+    @pytest.mark.usefixtures("short_patience")
     def test_a_start_that_is_given_up_leaves_no_connection_behind(self) -> None:
         async def give_up() -> None:
             came, gone = asyncio.Event(), asyncio.Event()
@@ -80,7 +84,7 @@ class TestConnect:
             task = asyncio.create_task(bus.connect(f"amqp://x:x@127.0.0.1:{port}/"))
             await came.wait()
             task.cancel()
-            await asyncio.wait_for(gone.wait(), 2)
+            await asyncio.wait_for(gone.wait(), 30)
             server.close()
 
         asyncio.run(give_up())

@@ -59,12 +59,12 @@ class TestRun:
 
         def slow(session: Session) -> dict[str, Any]:
             inside.set()
-            go_on.wait(5)
+            go_on.wait(60)
             return {}
 
         first = threading.Thread(target=database.within(asking("key")).run, args=(slow,))
         first.start()
-        inside.wait(5)
+        inside.wait(60)
         with pytest.raises(Conflict, match="idempotency_key_in_use"):
             database.within(asking("key")).run(slow)
         go_on.set()

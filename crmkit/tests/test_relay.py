@@ -35,7 +35,7 @@ class TestPublisher:
     def test_an_empty_batch_waits_for_nothing(self) -> None:
         async def publish() -> set[int]:
             publisher = Publisher(None, Channel())  # type: ignore[arg-type]
-            return await asyncio.wait_for(publisher.publish("customers", []), 1)
+            return await asyncio.wait_for(publisher.publish("customers", []), 30)
 
         assert asyncio.run(publish()) == set()
 
@@ -220,6 +220,6 @@ class TestRun:
             raise KeyError("a bug")
 
         monkeypatch.setattr(relay, "_session", session)
-        asyncio.run(asyncio.wait_for(relay.run(), 5))
+        asyncio.run(asyncio.wait_for(relay.run(), 30))
         assert len(tries) == 2
         assert "a bug" in str(tries[1])

@@ -150,7 +150,7 @@ class TestMigrating:
             eventually(lambda: below.exec_driver_sql(waited).fetchone())
         finally:
             below.exec_driver_sql("select pg_advisory_unlock_all()")
-            thread.join(20)
+            thread.join(60)
         assert done.is_set()
 
     def test_is_refused_tables_of_another_role(

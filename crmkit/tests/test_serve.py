@@ -78,7 +78,7 @@ class TestStop:
                 subprocess.Popen(command, env=environment, stdout=file, stderr=file) as process,
             ):
                 try:
-                    eventually(lambda: words in log.read_text(), seconds=30)
+                    eventually(lambda: words in log.read_text(), seconds=60)
                     process.terminate()
                     return process.wait(END_SECONDS)
                 finally:
@@ -138,7 +138,7 @@ class TestCooperation:
             )
             try:
                 command = [sys.executable, "-c", _PROOF, postgres.url(OWNER)]
-                subprocess.run(command, check=True, timeout=30)
+                subprocess.run(command, check=True, timeout=120)
             finally:
                 connection.execute(text("drop function pg_sleep(numeric)"))
         engine.dispose()
