@@ -63,13 +63,13 @@ def private_postgres(folder: Path) -> Iterator[PostgresServer]:
     def start(command: tuple[str, ...]) -> "subprocess.Popen[bytes]":
         return spawn(command, environment=environment, log=log, folder=folder, user=server.user)
 
-    if start(server.initdb_command()).wait(60) != 0:
+    if start(server.initdb_command()).wait(120) != 0:
         sys.stderr.write(log.read_text())
         raise RuntimeError("initdb failed.")
     server.made()
     process = start(server.server_command())
     try:
-        eventually(server.answers, seconds=30)
+        eventually(server.answers, seconds=90)
         databases.provide(server)
         yield server
     finally:

@@ -38,7 +38,7 @@ def run(installation: Installation) -> Iterator[Callable[..., object]]:
     yield start
     for process in started:
         end_group(process)
-        process.wait(10)
+        process.wait(60)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import psutil
 FAKE_CRM = (sys.executable, str(Path(__file__).with_name("fake_crm.py")))
 
 
-def eventually(probe: Callable[[], object], seconds: float = 20.0) -> None:
+def eventually(probe: Callable[[], object], seconds: float = 60.0) -> None:
     """Return as soon as the probe is true; fail when it never is."""
     deadline = time.monotonic() + seconds
     while not probe():

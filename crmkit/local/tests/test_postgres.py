@@ -30,7 +30,7 @@ def start(
 ) -> PostgresServer:
     server = postgres_server(installation, ("customers", "sales"))
     server.prepare_folders()
-    assert run(server.initdb_command(), ENVIRONMENT, server.user).wait(60) == 0
+    assert run(server.initdb_command(), ENVIRONMENT, server.user).wait(120) == 0
     server.made()
     run(server.server_command(), ENVIRONMENT, server.user)
     eventually(server.answers)
