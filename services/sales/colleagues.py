@@ -3,6 +3,7 @@
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from crmkit import copies
@@ -59,7 +60,5 @@ def ownership(session: Session, owner_id: UUID | None, customer: Customer | None
 
 def language_of(session: Session, owner_id: UUID | None, customer: Customer | None) -> str | None:
     """The language of the owner, or that of the customer while the owner is nobody we know."""
-    colleague = session.get(Colleague, owner_id) if owner_id else None
-    if colleague is not None:
-        return colleague.language
-    return customer.language if customer is not None else None
+    own = session.scalar(select(Colleague.language).where(Colleague.id == owner_id))
+    return own or (customer.language if customer is not None else None)

@@ -1,8 +1,9 @@
 """Copies of customers, kept by the events of their owner."""
 
 from typing import Any
+from uuid import UUID
 
-from sqlalchemy import Select
+from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from crmkit import copies
@@ -15,6 +16,11 @@ def keep(session: Session, event: Envelope) -> None:
     names = ("display_name", "language", "owner_id", "team_path")
     facts = {name: event.data[name] for name in names}
     copies.keep(session, Customer, event, id=event.data["customer_id"], **facts)
+
+
+def name_of(session: Session, customer_id: UUID) -> str | None:
+    """The name to show; None for a customer we have not heard of."""
+    return session.scalar(select(Customer.display_name).where(Customer.id == customer_id))
 
 
 def joined(query: Select[Any], model: Any) -> Select[Any]:

@@ -57,7 +57,7 @@ def create(
     session.add(opportunity)
     _announce(session, contract.OpportunityCreated, opportunity, stage=stage)
     _note(session, opportunity, None, stage, opportunity.created_at)
-    return _shown(session, opportunity.id)
+    return _shown(session, opportunity, customer)
 
 
 def get(session: Session, *, opportunity_id: UUID) -> dict[str, Any]:
@@ -93,7 +93,7 @@ def update(
         fields = {"amount_minor": "amount", "currency": "amount"}
         changed = sorted({fields.get(name, name) for name in other})
         _announce(session, contract.OpportunityUpdated, opportunity, changed=changed)
-    return _shown(session, opportunity.id)
+    return _shown(session, opportunity)
 
 
 def move(session: Session, *, opportunity_id: UUID, stage: str) -> dict[str, Any]:
@@ -113,7 +113,7 @@ def move(session: Session, *, opportunity_id: UUID, stage: str) -> dict[str, Any
             from_stage=before,
             to_stage=stage,
         )
-    return _shown(session, opportunity.id)
+    return _shown(session, opportunity)
 
 
 def win(
@@ -135,10 +135,11 @@ def win(
     opportunity's.
     """
     opportunity = fetch(session, Opportunity, opportunity_id, lock=True)
+    customer = session.get(Customer, opportunity.customer_id)
     before = rules.place(opportunity.status, opportunity.stage)
     if before != "won":
         rules.move(before, "won")
-        order = orders.prepare(session, opportunity, lines, terms)
+        order = orders.prepare(session, opportunity, customer, lines, terms)
         opportunity.status = "won"
         opportunity.amount_minor = order.total_minor
         opportunity.order_id = order.id
@@ -146,7 +147,7 @@ def win(
         _note(session, opportunity, before, "won", order.submitted_at)
         _announce(session, contract.OpportunityWon, opportunity, order_id=order.id)
         orders.submit(session, order)
-    return _shown(session, opportunity.id)
+    return _shown(session, opportunity, customer)
 
 
 def lose(session: Session, *, opportunity_id: UUID, reason: str) -> dict[str, Any]:
@@ -163,7 +164,7 @@ def lose(session: Session, *, opportunity_id: UUID, reason: str) -> dict[str, An
         opportunity.closed_at = now()
         _note(session, opportunity, before, "lost", opportunity.closed_at)
         _announce(session, contract.OpportunityLost, opportunity, reason=reason)
-    return _shown(session, opportunity.id)
+    return _shown(session, opportunity)
 
 
 @cache
@@ -171,9 +172,21 @@ def _columns() -> Select[Any]:
     return customers.joined(select_named(COLUMNS), Opportunity)
 
 
-def _shown(session: Session, opportunity_id: UUID) -> dict[str, Any]:
-    """The opportunity after a change, which may have put it out of the caller's scope."""
-    return one(session, _columns().where(Opportunity.id == opportunity_id), "opportunity")
+def _shown(
+    session: Session, opportunity: Opportunity, customer: Customer | None = None
+) -> dict[str, Any]:
+    """The opportunity after a change, as ``get`` would show it, which costs another query."""
+    session.flush()
+    if customer is None:
+        name = customers.name_of(session, opportunity.customer_id)
+    else:
+        name = customer.display_name
+    amount = money.shown(opportunity.amount_minor, opportunity.currency)
+    computed = {"customer_name": name, "amount": amount}
+    return {
+        column: computed[column] if column in computed else getattr(opportunity, column)
+        for column in COLUMNS
+    }
 
 
 def _note(

@@ -32,6 +32,7 @@ COLUMNS: dict[str, Any] = {
 def prepare(
     session: Session,
     opportunity: Opportunity,
+    customer: Customer | None,
     lines: list[dict[str, Any]] | None,
     terms: dict[str, Any],
 ) -> Order:
@@ -44,7 +45,6 @@ def prepare(
     else:
         clean, total = _clean(lines, opportunity.currency)
     at = now()
-    customer = session.get(Customer, opportunity.customer_id)
     language = colleagues.language_of(session, opportunity.owner_id, customer)
     today = rules.date_in(time_zone_of(language), at)
     due_on = terms.get("payment_due_on", rules.payment_due_on(today))

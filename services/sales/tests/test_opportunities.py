@@ -103,6 +103,27 @@ class TestCreate:
         assert (made["owner_id"], made["team_path"]) == (world.kim.id, "/hq/seoul/")
 
 
+class TestAnswers:
+    @pytest.fixture(params=[("0", "EUR"), ("12.30", "EUR"), ("1200", "KRW")])
+    def made(self, world, request):
+        return self.as_read(world, world.opportunity(*request.param))
+
+    def as_read(self, world, answer):
+        read = opportunities.get(world.session, opportunity_id=answer["id"])
+        assert _as_json(answer) == _as_json(read)
+        return {"opportunity_id": answer["id"]}
+
+    def test_of_changes_say_what_is_read_then(self, world, made):
+        changes = {"title": "Eleven", "expected_on": None}
+        self.as_read(world, opportunities.update(world.session, **made, **changes))
+        self.as_read(world, opportunities.move(world.session, **made, stage="proposal"))
+        self.as_read(world, opportunities.win(world.session, **made))
+        self.as_read(world, opportunities.win(world.session, **made))
+
+    def test_of_a_loss_too(self, world, made):
+        self.as_read(world, opportunities.lose(world.session, **made, reason="Price"))
+
+
 class TestGet:
     def test_finds_ones_own(self, world):
         made = world.opportunity()
