@@ -266,7 +266,7 @@ class TestReplicas:
 
         with ThreadPoolExecutor(3) as pool:
             for running in [pool.submit(replica) for _ in range(3)]:
-                running.result(timeout=60)
+                running.result(timeout=180)
         with committed.transaction(Context()) as session:
             company = Company(session)
             assert company.status(identity) == "completed"
@@ -309,7 +309,7 @@ class TestReplicas:
 
         with ThreadPoolExecutor(3) as pool:
             for running in [pool.submit(one) for one in (marketer, replica, replica)]:
-                running.result(timeout=60)
+                running.result(timeout=180)
         with committed.transaction(Context()) as session:
             company = Company(session)
             company.report_all(identity, "accepted")

@@ -92,7 +92,7 @@ def test_a_reminder_that_fires_and_one_who_changes_it_do_not_deadlock(live, mine
 
         running = []
         assert live.within(Context()).fire(due, firing)
-        running[-1].result(10)
+        running[-1].result(60)
     assert begun == ["fire", "change"]
     with live.reading(Context()) as session:
         assert session.scalar(select(Reminder.status)) == status
@@ -117,6 +117,6 @@ def test_what_is_recorded_while_its_campaign_is_cancelled_is_called_back(live):
             ledger.record(session, worker, [(message_id, "marketing_email", 1, refused)])
             cancelling = pool.submit(cancel_campaign)
             eventually(lambda: cancelling.done() or waits(live))
-        cancelling.result(10)
+        cancelling.result(60)
     with live.reading(Context()) as session:
         assert session.scalar(select(Message.status)) == "cancelled"

@@ -180,13 +180,13 @@ def world(
     yield world
     for process in started:
         end_group(process)
-        process.wait(10)
+        process.wait(60)
     empty(database, Base.metadata)
 
 
 def kill(process: "subprocess.Popen[bytes]", number: int = signal.SIGKILL) -> int:
     end_group(process, number)
-    return process.wait(20)
+    return process.wait(60)
 
 
 def addresses(count: int, start: str = "c") -> list[str]:
@@ -259,7 +259,7 @@ class TestMail:
         eventually(lambda: world.said("Sending was interrupted"))
         assert world.statuses("marketing_email") == {"queued": 30}
         world.start_inboxes()
-        eventually(lambda: world.settled("email", "marketing_email"), seconds=20)
+        eventually(lambda: world.settled("email", "marketing_email"), seconds=60)
         assert len(world.mails()) == 31
 
     def test_is_not_doubled_when_the_server_dies_in_between(self, world: World) -> None:
@@ -269,7 +269,7 @@ class TestMail:
         eventually(lambda: len(world.mails()) >= 100)
         kill(world.inboxes)
         world.start_inboxes()
-        eventually(lambda: world.tried_again("marketing_email"), seconds=30)
+        eventually(lambda: world.tried_again("marketing_email"), seconds=90)
         got = Counter(to for to, _ in world.mails())
         assert [to for to in adverts if got[to] > 1] == []
         status = world.statuses("marketing_email")
@@ -282,7 +282,7 @@ class TestTexts:
         world.campaign(["+821098765400", "+821098765498", "+821098765495"], channel="sms")
         world.sender()
         wanted = {"delivered": 1, "bounced": 2}
-        eventually(lambda: world.statuses("marketing_sms") == wanted, seconds=15)
+        eventually(lambda: world.statuses("marketing_sms") == wanted)
         reasons = {reason for (reason,) in world.ask("select reason from message")}
         assert reasons == {None, "UNDELIV 001", "SMPP 0x0000000B"}
         assert any('"parts_received": 2' in document for document in world.texts())
@@ -300,10 +300,10 @@ class TestKill:
         for kills in range(1, self.KILLS + 1):
             sender = world.sender()
             goal = min(kills * 70, 550)
-            eventually(lambda goal=goal: len(world.mails()) >= goal, seconds=30)
+            eventually(lambda goal=goal: len(world.mails()) >= goal, seconds=60)
             kill(sender)
         last = world.sender()
-        eventually(lambda: world.settled("email", "marketing_email"), seconds=60)
+        eventually(lambda: world.settled("email", "marketing_email"), seconds=180)
         assert kill(last, signal.SIGTERM) == 0
 
         got = Counter(to for to, _ in world.mails())
@@ -339,11 +339,11 @@ class TestKill:
         for kills in range(1, 4):
             sender = world.sender()
             goal = kills * 60
-            eventually(lambda goal=goal: len(world.texts()) >= goal, seconds=30)
+            eventually(lambda goal=goal: len(world.texts()) >= goal, seconds=60)
             kill(sender)
         world.sender()
 
-        eventually(lambda: world.settled("marketing_sms"), seconds=30)
+        eventually(lambda: world.settled("marketing_sms"), seconds=180)
         got = Counter(json.loads(document)["to"] for document in world.texts())
         assert [number for number in got if got[number] > 1] == []
         status = world.statuses("marketing_sms")

@@ -65,7 +65,7 @@ def working(
         yield
     finally:
         stop.set()
-        thread.join(20)
+        thread.join(60)
 
 
 def wait_to_be_sent(database: Database, count: int) -> None:

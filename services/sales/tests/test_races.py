@@ -53,7 +53,7 @@ def at_once(live, use_case, *requests):
     gate = Barrier(len(requests))
 
     def one(request):
-        gate.wait(5)
+        gate.wait(60)
         try:
             with live.transaction(Context()) as session:
                 return use_case(session, **request)

@@ -54,7 +54,7 @@ def meanwhile(database, first, second):
             done = first(session)
             running = pool.submit(outcome, second)
             eventually(lambda: running.done() or waits(database))
-        return done, running.result(10)
+        return done, running.result(60)
 
 
 def together(*works):
@@ -62,7 +62,7 @@ def together(*works):
     gate = Barrier(len(works))
 
     def one(work):
-        gate.wait(5)
+        gate.wait(60)
         return outcome(work)
 
     with ThreadPoolExecutor(len(works)) as pool:
@@ -170,7 +170,7 @@ class TestExpiryAgainstOthers:
                 eventually(lambda: self.running.done() or waits(live))
 
             assert live.within(STAFF).fire(due, expire)
-            assert self.running.result(10) == "survey_expired"
+            assert self.running.result(60) == "survey_expired"
         with live.reading(STAFF) as session:
             assert session.scalar(select(Survey.status)) == "expired"
 
@@ -186,4 +186,4 @@ class TestExpiryAgainstOthers:
                 eventually(lambda: self.running.done() or waits(live))
 
             assert live.within(STAFF).fire(due, expire)
-            assert self.running.result(10)["status"] == "in_progress"
+            assert self.running.result(60)["status"] == "in_progress"
