@@ -228,8 +228,12 @@ class TestTheList:
     def test_is_in_the_metrics_of_the_relay(self, stack: LocalStack, api: Api) -> None:
         port = stack.installation.port("health.relay")
         url = f"http://127.0.0.1:{port}/metrics"
-        page = urllib.request.urlopen(url).read().decode()
-        assert 'crm_parked{kind="message",owner="customers"}' in page
+
+        def told() -> bool:
+            page = urllib.request.urlopen(url).read().decode()
+            return 'crm_parked{kind="message",owner="customers"}' in page
+
+        eventually(told)  # It counts some time after its start.
 
 
 def _somebody(api: Api, role: str) -> tuple[str, str]:

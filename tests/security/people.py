@@ -53,7 +53,7 @@ class Person(Api):
             answer = self.request(route.method, path, json=content, headers=headers)
             return None if answer.status_code == 429 else answer
 
-        found = eventually(probe, seconds=30, pause=0.5)
+        found = eventually(probe, seconds=60, pause=0.5)
         assert found is not None
         return found
 
@@ -109,7 +109,7 @@ def make_records(owner: Person, admin: Person) -> Records:
     ticket = eventually(lambda: first("/v1/tickets"))
     assert ticket is not None
     made.add("ticket_id", ticket, (ticket["owner_id"], ticket["team_path"]))
-    message = eventually(lambda: first("/v1/messages"), seconds=20)
+    message = eventually(lambda: first("/v1/messages"))
     assert message is not None
     made.add("message_id", message, place)
     made.add("staff_id", {"id": owner.id}, (owner.id, owner.team_path))

@@ -282,7 +282,7 @@ class TestTheDefaultExchange:
         def subjects() -> list[str]:
             return [one["subject"] for one in everything(api)]
 
-        eventually(lambda: f"customer/{marker['id']}" in subjects(), seconds=20, pause=0.5)
+        eventually(lambda: f"customer/{marker['id']}" in subjects(), seconds=90, pause=0.5)
         assert forged["subject"] not in subjects()
 
     @staticmethod

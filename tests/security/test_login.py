@@ -29,7 +29,7 @@ def guess(stack: LocalStack, email: str, address: str) -> httpx.Response:
         f"{stack.base_url}/v1/sessions",
         json={"email": email, "password": WRONG},
         headers={"X-Forwarded-For": address},
-        timeout=15,
+        timeout=60,
     )
 
 

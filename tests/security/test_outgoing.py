@@ -221,4 +221,4 @@ class TestMetadata:
                 metadata(provider)
         finally:
             gone.set()
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 30

@@ -48,7 +48,7 @@ CASES = {
 def said(stack: LocalStack, sent: bytes) -> tuple[int, dict[str, str], bytes]:
     """Status, headers and body of the answer to bytes; the server closes after it."""
     url = httpx.URL(stack.base_url)
-    with socket.create_connection((url.host, url.port), timeout=10) as connection:
+    with socket.create_connection((url.host, url.port), timeout=60) as connection:
         connection.sendall(sent)
         received = b""
         while part := connection.recv(65536):
