@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from sqlalchemy.orm import Session
 
 from crmkit import testing
@@ -13,6 +14,10 @@ from crmkit.db import Database
 from crmkit.local.postgres import PostgresServer
 
 os.environ.setdefault("SECRET_KEY", testing.SECRET_KEY)
+
+# How long an example takes says more about the machine than about what is tested.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

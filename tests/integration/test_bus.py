@@ -193,6 +193,7 @@ class TestRelay:
             psycopg.connect(address) as early,
             psycopg.connect(address, autocommit=True) as watch,
         ):
+            late.execute("set idle_in_transaction_session_timeout = 0")
             lower = late.execute(insert, (facts,)).fetchone()
             higher = early.execute(insert, (facts,)).fetchone()
             assert lower

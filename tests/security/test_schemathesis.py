@@ -58,7 +58,7 @@ def run(stack: LocalStack, folder: Path, *options: str, seconds: int) -> None:
 
 def test_every_operation_answers_as_described(stack: LocalStack, tmp_path: Path) -> None:
     quick = ("--phases", "examples,fuzzing,stateful", "--max-examples", "3", "--seed", "1")
-    run(stack, tmp_path, *quick, seconds=120)
+    run(stack, tmp_path, *quick, seconds=400)
 
 
 @pytest.mark.chaos

@@ -26,7 +26,7 @@ def components(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict]:
     """The components of the bill of materials by name."""
     file = tmp_path_factory.mktemp("sbom") / "sbom.json"
     command = ["sh", "scripts/sbom.sh", str(VENV), str(file), "--no-validate"]
-    subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=60)
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=240)
     bill = json.loads(file.read_text())
     assert bill["bomFormat"] == "CycloneDX"
     assert bill["metadata"]["component"]["name"] == "rapport"
