@@ -117,6 +117,14 @@ _PARAMETERS: dict[str, dict[str, Any]] = {
         "schema": {"type": "string", "pattern": '^"v[0-9]+"$'},
         "example": '"v3"',
     },
+    "IfMatchUnlessNew": {
+        "name": "If-Match",
+        "in": "header",
+        "required": False,
+        "description": "The ETag you last saw; left out for a record that is new.",
+        "schema": {"type": "string", "pattern": '^"v[0-9]+"$'},
+        "example": '"v3"',
+    },
     "IfNoneMatch": {
         "name": "If-None-Match",
         "in": "header",
@@ -249,6 +257,8 @@ def _parameters(row: Route, components: Components) -> list[dict[str, Any]]:
         headers.append("IdempotencyKey")
     if row.needs_version:
         headers.append("IfMatch")
+    elif row.versioned and row.method == "PUT":
+        headers.append("IfMatchUnlessNew")
     if row.method == "GET" and "version" in row.command.reply().fields:
         headers.append("IfNoneMatch")
     return [*found, *({"$ref": f"#/components/parameters/{name}"} for name in headers)]
@@ -374,7 +384,7 @@ def _statuses(row: Route) -> set[int]:
     if row.takes_body:
         statuses |= {413, 415, 422}
     if row.versioned:
-        statuses |= {412, 428} if row.needs_version else {412}
+        statuses |= {412} if row.method == "POST" else {412, 428}
     return statuses | _MORE.get(row.command.name, frozenset())
 
 

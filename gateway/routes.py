@@ -104,8 +104,8 @@ class Route:
 
     @cached_property
     def needs_version(self) -> bool:
-        """Whether If-Match must come with it."""
-        return self.versioned and self.method != "POST"
+        """Whether If-Match must come with it. A PUT may make the record, which has none yet."""
+        return self.versioned and self.method in {"PATCH", "DELETE"}
 
     @cached_property
     def lists(self) -> frozenset[str]:

@@ -6,7 +6,7 @@ from marshmallow import fields, validate
 
 from contracts.gateway.shapes import SCOPES, permissions
 from contracts.shapes import choice
-from crmkit.messages import Command, Query, Reply
+from crmkit.messages import Query, Reply, Versioned
 
 
 class Role(Reply):
@@ -39,8 +39,8 @@ class ListRoles(Query):
     reply = Roles
 
 
-class PutRole(Command):
-    """Define one of the company's own roles, or define it anew.
+class PutRole(Versioned):
+    """Define one of the company's own roles, or define it anew, which takes the version seen.
 
     Nobody can define one that holds, or held before, more than they do.
     """

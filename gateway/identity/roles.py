@@ -8,12 +8,13 @@ from sqlalchemy.orm import Session
 
 from crmkit.context import Scope
 from crmkit.db import actor
-from crmkit.errors import Conflict, Forbidden, Invalid
+from crmkit.errors import Conflict, Forbidden, Invalid, stale
 from gateway import audit
 from gateway.identity import rules
 from gateway.identity.models import ApiKey, Role, Staff
 from gateway.identity.rules import ROLES, RoleRule
 from gateway.principals import EVERYTHING
+from gateway.problems import Problem
 
 
 def known(session: Session, names: Iterable[str] | None = None) -> dict[str, RoleRule]:
@@ -72,12 +73,18 @@ def list_roles(session: Session) -> dict[str, Any]:
 
 
 def put_role(
-    session: Session, *, role: str, permissions: list[str], scope: Scope
+    session: Session,
+    *,
+    role: str,
+    permissions: list[str],
+    scope: Scope,
+    if_match: int | None = None,
 ) -> dict[str, Any]:
     """Define a role or define it anew; those of every installation cannot be.
 
     Sessions of whoever bears it follow within five seconds. Forbidden when it holds, or held, more
-    than the actor: defining it anew takes from whoever bears it what it held.
+    than the actor: defining it anew takes from whoever bears it what it held. Who changes one says
+    the version they saw; asking for what is there already changes nothing.
     """
     if role in ROLES:
         raise Conflict("role_is_built_in", f"The role {role} is the same in every installation.")
@@ -92,14 +99,22 @@ def put_role(
     refuse_more_than_own(session, rules.grants([role], {role: rule}))
     row = session.scalars(select(Role).where(Role.name == role).with_for_update()).one_or_none()
     before = {"permissions": row.permissions, "scope": row.scope} if row else None
+    after = {"permissions": sorted(rule.permissions), "scope": scope}
     if row is None:
         row = Role(name=role, event_number=0)
         session.add(row)
-    else:
+    elif before != after:
         refuse_more_than_own(session, grants_of(session, [role]))
+        _refuse_unseen(row.version, if_match)
     row.permissions, row.scope = sorted(rule.permissions), scope
     session.flush()
-    after = {"permissions": row.permissions, "scope": scope}
     if before != after:
         audit.note(session, "role.defined", f"role/{role}", before=before, after=after)
     return _shown(role, rule, row.version)
+
+
+def _refuse_unseen(version: int, if_match: int | None) -> None:
+    if if_match is None:
+        raise Problem(428, "if_match_missing")
+    if if_match != version:
+        raise stale(if_match, version)

@@ -238,8 +238,10 @@ class TestBusiness:
         assert password not in shown
 
     def test_of_roles(self, clean):
-        for scope in ("own", "all", "all"):
-            roles.put_role(clean, role="auditor", permissions=["orders.read"], scope=scope)
+        for scope, seen in (("own", None), ("all", 1), ("all", 2)):
+            roles.put_role(
+                clean, role="auditor", permissions=["orders.read"], scope=scope, if_match=seen
+            )
         first, second = entries(clean, "role.defined")
         assert first.details["before"] is None
         assert (second.details["before"]["scope"], second.details["after"]["scope"]) == (

@@ -19,6 +19,7 @@ from gateway import seed
 from gateway.identity import api_keys, bearer, families, roles, staff, teams
 from gateway.identity.factors import Refused
 from gateway.identity.models import ApiKey, LoginSession, Staff
+from gateway.problems import Problem
 
 pytestmark = pytest.mark.server
 PASSWORD = "a long sentence to log in with"
@@ -214,11 +215,28 @@ class TestRoles:
     def test_of_the_company_add_to_those_everybody_has(self, session):
         made = roles.put_role(session, role="auditor", permissions=["orders.read"], scope="all")
         assert (made["version"], made["built_in"]) == (1, False)
-        again = roles.put_role(session, role="auditor", permissions=["orders.read"], scope="team")
-        assert again["version"] == 2
+        again = roles.put_role(session, role="auditor", permissions=["orders.read"], scope="all")
+        assert again == made
+        changed = roles.put_role(
+            session, role="auditor", permissions=["orders.read"], scope="team", if_match=1
+        )
+        assert changed["version"] == 2
         names = [one["name"] for one in roles.list_roles(session)["items"]]
         assert {"admin", "auditor"} <= set(names)
         assert roles.grants_of(session, ["auditor"]) == {"orders.read": "team"}
+
+    def test_are_changed_by_who_saw_what_they_hold_now(self, session):
+        roles.put_role(session, role="auditor", permissions=["orders.read"], scope="all")
+        for seen, refusal in ((None, "428"), (2, "stale_version")):
+            with pytest.raises((Problem, Conflict), match=refusal):
+                roles.put_role(
+                    session,
+                    role="auditor",
+                    permissions=["orders.read"],
+                    scope="own",
+                    if_match=seen,
+                )
+        assert roles.grants_of(session, ["auditor"]) == {"orders.read": "all"}
 
     def test_of_every_installation_stay_as_they_are(self, session):
         with pytest.raises(Conflict, match="role_is_built_in"):
