@@ -254,7 +254,7 @@ def _fresh(api: Api, databases: Databases) -> Json:
     customer = api.new_customer()
     count = "select count(*) from customer where id = %s"
     for owner in ("sales", "notifications"):
-        eventually(lambda o=owner: databases.number(o, count, customer["id"]), seconds=30)
+        eventually(lambda o=owner: databases.number(o, count, customer["id"]), seconds=90)
     return customer
 
 

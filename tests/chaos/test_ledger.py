@@ -74,7 +74,7 @@ class Senders:
         """kill -9 of one of them."""
         number = dice.randrange(SENDERS)
         end_group(self._running[number])
-        self._running[number].wait(5)
+        self._running[number].wait(60)
         self._running[number] = self._start(number)
         self.kills += 1
 
@@ -216,7 +216,7 @@ def test_nothing_is_lost_and_advertising_never_doubled(
             while senders.kills < size.kills and not settled(ledger):
                 time.sleep(dice.uniform(*size.pause))
                 senders.kill(dice)
-            eventually(lambda: settled(ledger), seconds=240, pause=0.5)
+            eventually(lambda: settled(ledger), seconds=400, pause=0.5)
         finally:
             senders.end()
 

@@ -58,7 +58,7 @@ def test_what_kills_its_process_is_parked_and_nothing_else_is(
 
     eventually(parked, seconds=killers * LONGEST_SECONDS, pause=0.2)
     parked_seconds = time.monotonic() - began
-    eventually(lambda: set(statuses(databases, good).values()) == {"done"}, seconds=60)
+    eventually(lambda: set(statuses(databases, good).values()) == {"done"}, seconds=180)
     everything_ready(rapport)
     last = statuses(databases, good)
     at_the_broker = databases.number(
@@ -88,7 +88,7 @@ def test_what_kills_its_process_is_parked_and_nothing_else_is(
         " where status = 'parked' and event_id = any(%s) returning 1"
     )
     assert len(databases.rows(OWNER, replay, deadly)) == killers
-    eventually(lambda: set(statuses(databases, deadly).values()) == {"done"}, seconds=30)
+    eventually(lambda: set(statuses(databases, deadly).values()) == {"done"}, seconds=90)
 
 
 def _deaths(book: Path) -> int:

@@ -55,10 +55,10 @@ def test_a_rolling_restart_fails_and_doubles_nothing(
             for name in ROLLED:
                 restart(rapport, name)
         over.set()
-        worker.join(60)
+        worker.join(120)
         findings = converge(
             lambda: checker.orders(load.marker, load.wins, erp, customers),
-            seconds=60,
+            seconds=120,
             since=load.last_answer_at,
         )
     note(
@@ -79,5 +79,5 @@ def restart(stack: LocalStack, name: str) -> None:
     """SIGTERM; returns when the successor is ready."""
     pid = stack.process(name).pid
     faults.term(stack, name)
-    eventually(lambda: stack.process(name).pid not in (None, pid), seconds=40)
-    stack.wait_ready(name, 30)
+    eventually(lambda: stack.process(name).pid not in (None, pid), seconds=120)
+    stack.wait_ready(name, 120)
