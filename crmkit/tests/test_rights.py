@@ -8,6 +8,7 @@ from sqlalchemy import Connection, create_engine, exc, make_url, text
 
 from crmkit import catalog, migrate
 from crmkit.db import Database
+from crmkit.local import databases
 from crmkit.local.postgres import PostgresServer
 from crmkit.settings import MissingSetting, Settings
 from crmkit.testing import eventually
@@ -166,7 +167,7 @@ class TestMigrating:
             migrate.upgrade_all(settings, ("sales", "gateway"))
 
     def test_leaves_one_role_for_both_as_it_is(self, postgres: PostgresServer) -> None:
-        with postgres.connect() as superuser:
+        with databases.connect(postgres) as superuser:
             superuser.execute("create role alone login password 'alone'")
             superuser.execute("create database alone owner alone")
         alone = make_url(postgres.url("sales")).set(username="alone", password="alone")
@@ -177,6 +178,6 @@ class TestMigrating:
         with engine.begin() as session:
             session.execute(text("truncate outbox"))
         engine.dispose()
-        with postgres.connect() as superuser:
+        with databases.connect(postgres) as superuser:
             superuser.execute("drop database alone with (force)")
             superuser.execute("drop role alone")

@@ -16,7 +16,8 @@ import yaml
 
 from crmkit import catalog
 from crmkit.__main__ import parser
-from crmkit.local.postgres import MIGRATION_CONNECTIONS, SERVICE_CONNECTIONS, migration_role
+from crmkit.local.databases import MIGRATION_CONNECTIONS, SERVICE_CONNECTIONS
+from crmkit.local.postgres import migration_role
 from crmkit.topology import rpc_queue
 from gateway.api import rows
 

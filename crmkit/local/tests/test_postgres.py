@@ -14,7 +14,7 @@ import yaml
 
 from crmkit import catalog, migrate
 from crmkit.dsn import dsn
-from crmkit.local import postgres
+from crmkit.local import databases, postgres
 from crmkit.local.installation import Installation
 from crmkit.local.postgres import PostgresServer, may_enter, postgres_server, socket_folder
 from crmkit.local.tests.probes import eventually
@@ -48,7 +48,7 @@ def roles(server: PostgresServer) -> dict[str, tuple[object, ...]]:
         " array(SELECT unnest(rolconfig) ORDER BY 1)"
         " FROM pg_roles WHERE rolname NOT LIKE 'pg\\_%' AND rolname <> 'postgres'"
     )
-    with server.connect() as session:
+    with databases.connect(server) as session:
         return {str(name): rest for name, *rest in session.execute(query)}
 
 
@@ -71,7 +71,7 @@ class TestServer:
         self, installation: Installation, run: Callable[..., subprocess.Popen[bytes]]
     ) -> PostgresServer:
         server = start(installation, run)
-        server.provide_databases()
+        databases.provide(server)
         return server
 
     def test_lets_a_role_into_its_own_database_only(self, server: PostgresServer) -> None:
@@ -98,7 +98,7 @@ class TestServer:
         assert row == ("sales_migration", "0", "2s")
 
     def test_makes_everything_once(self, server: PostgresServer) -> None:
-        server.provide_databases()
+        databases.provide(server)
         with connect(server.migration_url("customers")) as session:
             session.execute("CREATE EXTENSION pg_trgm")
             trigrams = session.execute("SELECT show_trgm('株式会社')").fetchone()
@@ -120,7 +120,7 @@ class TestAnEarlierInstallation:
     ) -> PostgresServer:
         server = start(installation, run)
         password = installation.secret("postgres.sales")
-        with server.connect() as superuser:
+        with databases.connect(server) as superuser:
             superuser.execute(f"CREATE ROLE sales LOGIN PASSWORD '{password}'")
             superuser.execute("CREATE DATABASE sales OWNER sales")
         migrate.upgrade("sales", server.url("sales"), service="sales")
@@ -131,8 +131,8 @@ class TestAnEarlierInstallation:
 
     def test_is_handed_over_with_all_that_is_in_it(self, server: PostgresServer) -> None:
         # The second time is a start after one that was broken off before `crm migrate`.
-        server.provide_databases()
-        server.provide_databases()
+        databases.provide(server)
+        databases.provide(server)
         migrate.upgrade("sales", server.migration_url("sales"), service="sales")
         with connect(server.url("sales")) as session:
             assert session.execute("UPDATE command SET result = 'y'").rowcount == 1
@@ -148,8 +148,8 @@ class TestAnEarlierInstallation:
         assert owned == (0,)
 
     def test_is_left_alone_by_whoever_migrates_it_before(self, server: PostgresServer) -> None:
-        server.provide_databases()
-        with server.connect("sales") as superuser:
+        databases.provide(server)
+        with databases.connect(server, "sales") as superuser:
             superuser.execute("ALTER TABLE alembic_version OWNER TO sales")
         with pytest.raises(SystemExit, match="belong to sales, not to sales_migration;"):
             migrate.upgrade("sales", server.migration_url("sales"), service="sales")
@@ -165,9 +165,9 @@ class TestOthersWhoMakeRoles:
     ) -> tuple[PostgresServer, dict[str, tuple[object, ...]]]:
         """An empty server, and the roles that `make run` would have made there."""
         server = replace(start(installation, run), owners=catalog.owners())
-        server.provide_databases()
+        databases.provide(server)
         made = roles(server)
-        with server.connect() as superuser:
+        with databases.connect(server) as superuser:
             for owner in server.owners:
                 superuser.execute(f"DROP DATABASE {owner}")
             for role in made:
@@ -204,7 +204,7 @@ class TestOthersWhoMakeRoles:
     ) -> None:
         server, made = ours
         spec = next(yaml.safe_load_all(MANIFEST.read_text()))["spec"]
-        with server.connect() as superuser:
+        with databases.connect(server) as superuser:
             for statement in spec["bootstrap"]["initdb"]["postInitSQL"]:
                 superuser.execute(statement)
         # Whether they log in, and how often, is the operator's part (tests/unit/test_deploy.py).
@@ -236,7 +236,7 @@ class TestAsRoot:
         copied = closed / package.name / "pginstall" / "bin"
         monkeypatch.setattr(postgres, "programs", lambda: copied)
         server = start(Installation(closed / "clone" / "var"), run)
-        server.provide_databases()
+        databases.provide(server)
         assert server.user is not None
         assert server.user.keep_search
         assert not may_enter(server.data, server.user.uid)

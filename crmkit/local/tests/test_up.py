@@ -149,6 +149,15 @@ class TestUp:
         assert not any(alive(entry["pid"]) for entry in processes.values())
         eventually(lambda: processes_of(folder) == [])
 
+    def test_keeps_nothing_in_memory_that_only_the_start_needs(
+        self, folder: Path, running: "subprocess.Popen[bytes]"
+    ) -> None:
+        running.send_signal(signal.SIGTERM)
+        assert running.wait(120) == 0
+        port = Installation(folder).port("gateway")
+        modules = (folder.parent / f"modules {port}").read_text().split()
+        assert not {"psycopg", "sqlalchemy"} & {*modules}
+
     def test_leaves_nothing_behind_when_it_is_killed(
         self, folder: Path, running: "subprocess.Popen[bytes]"
     ) -> None:
