@@ -13,7 +13,7 @@ from crmkit.db import actor, fetch, missing, one, select_named, visible
 from crmkit.errors import Invalid
 from crmkit.ids import new_id
 from crmkit.messages import Envelope
-from crmkit.outbox import emit
+from crmkit.outbox import emit, gathering
 from crmkit.pages import page
 from services.customers import contact_points, names, rules
 from services.customers.models import Colleague, ConsentEntry, Customer, LifecycleEntry
@@ -250,8 +250,10 @@ def _move(session: Session, customer: Customer, stage: str, event: Envelope) -> 
     cause = f"{event.type} {event.id}"
     step = {"from_stage": before, "to_stage": stage, "cause": cause}
     session.add(LifecycleEntry(customer_id=customer.id, **step))
-    emit(session, contract.CustomerLifecycleChanged, customer, {"customer_id": customer.id, **step})
-    _announce(session, customer, ["lifecycle_stage"])
+    facts = {"customer_id": customer.id, **step}
+    with gathering(session):
+        emit(session, contract.CustomerLifecycleChanged, customer, facts)
+        _announce(session, customer, ["lifecycle_stage"])
 
 
 def _announce(session: Session, customer: Customer, changed: list[str]) -> None:
