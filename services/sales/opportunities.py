@@ -13,7 +13,7 @@ from crmkit.clock import now
 from crmkit.db import actor, fetch, one, select_named, visible
 from crmkit.ids import new_id
 from crmkit.messages import Event
-from crmkit.outbox import emit
+from crmkit.outbox import emit, gathering
 from crmkit.pages import page
 from services.sales import colleagues, customers, money, orders, rules
 from services.sales.models import Customer, Opportunity, StageEntry, money_column
@@ -145,8 +145,9 @@ def win(
         opportunity.order_id = order.id
         opportunity.closed_at = order.submitted_at
         _note(session, opportunity, before, "won", order.submitted_at)
-        _announce(session, contract.OpportunityWon, opportunity, order_id=order.id)
-        orders.submit(session, order)
+        with gathering(session):
+            _announce(session, contract.OpportunityWon, opportunity, order_id=order.id)
+            orders.submit(session, order)
     return _shown(session, opportunity, customer)
 
 
