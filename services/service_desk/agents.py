@@ -131,27 +131,25 @@ def _put_all_back(session: Session, staff_id: UUID) -> None:
     session.flush()
 
 
+_AGENT: Any = Colleague.__table__
+_WITH_ROOM = select(
+    _AGENT.c.id,
+    _AGENT.c.team_path,
+    _AGENT.c.open_tickets,
+    _AGENT.c.capacity,
+    _AGENT.c.last_assigned_at,
+).where(
+    _AGENT.c.active,
+    _AGENT.c.roles.contains([rules.AGENT_ROLE]),
+    _AGENT.c.open_tickets < _AGENT.c.capacity,
+)
+
+
+# These two go past the session: nothing it still has to write is about agents.
 def _with_room(session: Session) -> list[rules.Agent]:
-    rows = session.execute(
-        select(
-            Colleague.id,
-            Colleague.team_path,
-            Colleague.open_tickets,
-            Colleague.capacity,
-            Colleague.last_assigned_at,
-        ).where(
-            Colleague.active,
-            Colleague.roles.contains([rules.AGENT_ROLE]),
-            Colleague.open_tickets < Colleague.capacity,
-        )
-    )
-    return [rules.Agent(*row) for row in rows]
+    return [rules.Agent(*row) for row in session.connection().execute(_WITH_ROOM)]
 
 
 def _count(session: Session, colleague_id: UUID | None, **values: Any) -> None:
-    session.execute(
-        update(Colleague)
-        .where(Colleague.id == colleague_id)
-        .values(**values)
-        .execution_options(synchronize_session=False)
-    )
+    statement = update(_AGENT).where(_AGENT.c.id == colleague_id).values(**values)
+    session.connection().execute(statement)

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from contracts import service_desk as contract
 from crmkit.db import fetch, one, select_named, visible
 from crmkit.ids import new_id
-from crmkit.outbox import emit
+from crmkit.outbox import emit, gathering
 from crmkit.pages import page
 from services.service_desk import agents, rules, tickets
 from services.service_desk.models import Customer, Feedback
@@ -26,25 +26,26 @@ def record(
     id is taken.
     """
     customer = fetch(session, Customer, customer_id)
-    ticket_id = None
-    if rules.becomes_ticket(kind):
-        agents.take_turn(session)
-        ticket_id = tickets.open_for(
-            session, customer, subject=said["subject"], body=said["body"], priority=priority
+    with gathering(session):
+        ticket_id = None
+        if rules.becomes_ticket(kind):
+            agents.take_turn(session)
+            ticket_id = tickets.open_for(
+                session, customer, subject=said["subject"], body=said["body"], priority=priority
+            )
+        feedback = Feedback(
+            id=said.pop("id", None) or new_id(),
+            customer_id=customer.id,
+            owner_id=customer.owner_id,
+            team_path=customer.team_path,
+            kind=kind,
+            status="converted" if ticket_id else "received",
+            ticket_id=ticket_id,
+            **said,
         )
-    feedback = Feedback(
-        id=said.pop("id", None) or new_id(),
-        customer_id=customer.id,
-        owner_id=customer.owner_id,
-        team_path=customer.team_path,
-        kind=kind,
-        status="converted" if ticket_id else "received",
-        ticket_id=ticket_id,
-        **said,
-    )
-    session.add(feedback)
-    facts = {name: getattr(feedback, name) for name in ("customer_id", "kind", "ticket_id")}
-    emit(session, contract.FeedbackReceived, feedback, {"feedback_id": feedback.id, **facts})
+        session.add(feedback)
+        facts = {name: getattr(feedback, name) for name in ("customer_id", "kind", "ticket_id")}
+        emit(session, contract.FeedbackReceived, feedback, {"feedback_id": feedback.id, **facts})
     return {name: getattr(feedback, name) for name in COLUMNS}
 
 

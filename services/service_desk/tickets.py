@@ -43,6 +43,7 @@ def open_for(
         created_at=at,
     )
     session.add(ticket)
+    session.flush()  # Its history refers to it.
     emit(session, contract.TicketOpened, ticket, steps.facts(ticket))
     steps.begin(session, ticket)
     agents.assign(session, ticket)
