@@ -44,6 +44,15 @@ def environment(**more: str) -> dict[str, str]:
     return {**os.environ, **WITHOUT_LIMITS, **more}
 
 
+@pytest.fixture
+def slack(pytestconfig: pytest.Config) -> float:
+    """How many times longer than promised something may take: not at all in `make chaos`.
+
+    `make test` shares its machine with others and asks what happens rather than how fast.
+    """
+    return 3.0 if pytestconfig.option.markexpr else 1.0
+
+
 @pytest.fixture(scope="package")
 def rapport(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
     """A whole Rapport that only these tests use, without a limit of requests.

@@ -13,8 +13,7 @@ from tests.chaos.faults import Ctl
 from tests.chaos.outbox import announce
 from tests.talking import Api
 
-# Who is not told at once waits for five.
-QUICK_SECONDS = 3.0
+QUICK_SECONDS = 1.0
 FULL = '{"max-length": 0, "overflow": "reject-publish"}'
 REFUSED, TAKEN = "task.done.v1", "opportunity.updated.v1"
 
@@ -30,7 +29,7 @@ def full(ctl: Ctl, queue: str) -> Iterator[None]:
         ctl("clear_policy", "-p", "crm", "full")
 
 
-def test_a_full_queue_of_commands_is_said_at_once(driver: Driver, ctl: Ctl) -> None:
+def test_a_full_queue_of_commands_is_said_at_once(driver: Driver, ctl: Ctl, slack: float) -> None:
     def status() -> int:
         return driver.ask("GET", "/v1/customers").status
 
@@ -40,7 +39,7 @@ def test_a_full_queue_of_commands_is_said_at_once(driver: Driver, ctl: Ctl) -> N
     assert {answer.status for answer in answers} == {503}
     assert {answer.json["code"] for answer in answers} == {"bus_unavailable"}
     assert all("retry-after" in answer.headers for answer in answers)
-    assert max(answer.seconds for answer in answers) < QUICK_SECONDS
+    assert max(answer.seconds for answer in answers) < QUICK_SECONDS * slack
     # The breaker did not open: it was not the service that failed.
     eventually(lambda: status() == 200)
 

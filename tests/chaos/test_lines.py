@@ -23,8 +23,7 @@ from tests.talking import Api
 # believe that the server is somebody else's.
 THROUGH = ("customers", "sales", "service_desk", "notifications", "gateway")
 LONGEST_ANSWER_SECONDS = 10.0
-# A tenth of that where nothing else goes on.
-LONGEST_RECOVERY_SECONDS = 10.0
+LONGEST_RECOVERY_SECONDS = 5.0
 PROBE = {
     "kind": "person",
     "name": {"family": "김", "given": "하늘"},
@@ -97,7 +96,7 @@ CASES = [(name, how) for name in ("amqp", "postgres") for how in (*QUICK, "slow"
     ],
 )
 def test_a_bad_line_loses_nothing_and_is_got_over(
-    seconds: float, name: str, how: str, line: Line, note: Callable[..., None]
+    seconds: float, name: str, how: str, line: Line, note: Callable[..., None], slack: float
 ) -> None:
     everything_ready(line.stack)
     checker = Checker(line.stack)
@@ -141,7 +140,7 @@ def test_a_bad_line_loses_nothing_and_is_got_over(
     assert not load.failures
     assert 0 not in load.answers, load.answered
     assert load.slowest <= LONGEST_ANSWER_SECONDS
-    assert recovery <= LONGEST_RECOVERY_SECONDS
+    assert recovery <= LONGEST_RECOVERY_SECONDS * slack
 
 
 def until_served(driver: Driver) -> float:

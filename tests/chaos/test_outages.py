@@ -17,9 +17,7 @@ from tests.chaos.faults import BROKER, DATABASE, Ctl, everything_ready
 from tests.talking import Api
 
 QUICK_SECONDS = 1.0
-# Who is not told at once waits for five; on a busy machine at once takes longer than a second.
-LONGEST_SECONDS = 3.0
-LONGEST_RECOVERY_SECONDS = 10.0
+LONGEST_RECOVERY_SECONDS = 5.0
 # Longer than it takes to notice: two missed heartbeats, then a handshake without answer.
 FROZEN_SECONDS = 45.0
 PARTS = {
@@ -113,6 +111,7 @@ def test_a_full_broker_is_said_at_once_and_its_backlog_drains(
     checker: Checker,
     ctl: Ctl,
     note: Callable[..., None],
+    slack: float,
 ) -> None:
     customers = some_customers(client, 10, checker.databases)
     asking = Asking(driver, customers[0])
@@ -137,8 +136,8 @@ def test_a_full_broker_is_said_at_once_and_its_backlog_drains(
     assert findings.clean, str(findings)
     assert {answer.status for answer in answers} <= {201, 503}
     assert all("retry-after" in a.headers for a in answers if a.status == 503)
-    assert all(answer.seconds <= LONGEST_SECONDS for answer in answers), numbers(answers)
-    assert recovery <= LONGEST_RECOVERY_SECONDS
+    assert all(answer.seconds <= QUICK_SECONDS * slack for answer in answers), numbers(answers)
+    assert recovery <= LONGEST_RECOVERY_SECONDS * slack
 
 
 @pytest.mark.chaos
@@ -187,6 +186,7 @@ def test_a_database_that_is_down_is_said_at_once_and_costs_nothing(
     driver: Driver,
     checker: Checker,
     note: Callable[..., None],
+    slack: float,
 ) -> None:
     customers = some_customers(client, 10, checker.databases)
     asking = Asking(driver, customers[0])
@@ -222,8 +222,8 @@ def test_a_database_that_is_down_is_said_at_once_and_costs_nothing(
     assert not load.failures
     assert {answer.status for answer in answers} == {503}, _broken(answers)
     assert all("retry-after" in answer.headers for answer in answers)
-    assert all(answer.seconds <= LONGEST_SECONDS for answer in answers), numbers(answers)
-    assert recovery <= LONGEST_RECOVERY_SECONDS
+    assert all(answer.seconds <= QUICK_SECONDS * slack for answer in answers), numbers(answers)
+    assert recovery <= LONGEST_RECOVERY_SECONDS * slack
 
 
 @pytest.mark.parametrize("service", PARTS)
@@ -234,6 +234,7 @@ def test_the_view_of_a_customer_does_without_a_service(
     driver: Driver,
     databases: Databases,
     note: Callable[..., None],
+    slack: float,
 ) -> None:
     (customer,) = some_customers(client, 1, databases)
     path = f"/v1/customers/{customer}/360"
@@ -258,4 +259,4 @@ def test_the_view_of_a_customer_does_without_a_service(
     assert {answer.status for answer in answers} == {200}, answers[0]
     # A part of another service may be late on a machine that starts processes meanwhile.
     assert all(named >= PARTS[service] for named in degraded), degraded
-    assert seconds[-1] < 4.5  # Its deadline is five.
+    assert seconds[-1] < min(3 * slack, 4.5)  # Its deadline is five.
