@@ -154,7 +154,7 @@ class TestSignIn:
         assert http("POST", "/v1/sessions", json=body).status_code == 422
 
     def test_has_a_limit_of_its_own_for_each_address(self, http):
-        http.app.limits["login"] = Limit("login", 1, 1)
+        http.app.limits["login"] = Limit("login", 0.001, 1)
         statuses = [sign_in(http, f"{new_id().hex}@x.example").status_code for _ in range(2)]
         assert statuses == [401, 429]
 
