@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import MetaData, event, select
+from sqlalchemy import MetaData, event, make_url, select
 from sqlalchemy.orm import Session
 
 from crmkit import catalog, migrate, rights, tables
@@ -29,6 +29,12 @@ Probe = TypeVar("Probe")
 
 SECRET_KEY = "a key for tests only, never for anything else"  # noqa: S105
 _UNSAFE_BUT_QUICK = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+# A service gives up after seconds. What a test proves must not hang on how long the machine stood
+# still while one transaction of it waited for another, or for the test.
+_PATIENT = " ".join(
+    f"-c{limit}=120s"
+    for limit in ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout")
+)
 
 
 def eventually(probe: Callable[[], Probe], *, seconds: float = 30.0, pause: float = 0.05) -> Probe:
@@ -82,7 +88,9 @@ def private_postgres(folder: Path) -> Iterator[PostgresServer]:
 def migrated(server: PostgresServer, owner: str) -> Database:
     """The owner's database with all its tables, with the rights that its processes have."""
     migrate.upgrade(owner, server.migration_url(owner), service=owner)
-    return Database(server.url(owner), pool_size=5, name=f"test {owner}")
+    patient = make_url(server.url(owner)).update_query_dict({"options": _PATIENT})
+    url = patient.render_as_string(hide_password=False)
+    return Database(url, pool_size=5, name=f"test {owner}")
 
 
 @contextlib.contextmanager
