@@ -58,14 +58,13 @@ class TestPublisher:
         monkeypatch.setattr("crmkit.relay.CONFIRM_SECONDS", 0.02)
         message = [(7, "customers.x", "id", b"{}")]
 
-        async def publish(*, blocked: bool) -> set[int]:
-            broker = Taking(after=0.2)
-            publisher = Publisher(a_link(blocked=blocked), broker)
+        async def publish(*, blocked: bool, after: float) -> set[int]:
+            publisher = Publisher(a_link(blocked=blocked), Taking(after=after))
             return await publisher.publish("customers", message)
 
-        assert asyncio.run(publish(blocked=True)) == set()
+        assert asyncio.run(publish(blocked=True, after=0.2)) == set()
         with pytest.raises(ConnectionError, match="did not confirm"):
-            asyncio.run(publish(blocked=False))
+            asyncio.run(publish(blocked=False, after=3600))
 
     def test_what_comes_back_was_not_taken(self) -> None:
         async def publish() -> set[int]:

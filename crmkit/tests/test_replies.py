@@ -22,7 +22,7 @@ from types import SimpleNamespace
 from crmkit import replies
 from crmkit.testing import eventually
 
-replies.PATIENCE_SECONDS, replies.AGAIN_SECONDS = 1.0, 1.5
+replies.PATIENCE_SECONDS, replies.AGAIN_SECONDS, replies.FRESH_SECONDS = 1.0, 1.5, 60.0
 writer = replies.Replies()
 writer.container = SimpleNamespace(
     config={"AMQP_URI": ";".join(f"amqp://x:x@127.0.0.1:{port}/" for port in (1, 1, sys.argv[1]))},
