@@ -15,6 +15,7 @@ from crmkit.db import Encoded
 from crmkit.ids import new_id
 from crmkit.messages import Command
 from crmkit.settings import Settings
+from gateway import resources
 from gateway.api.identity import ROUTES
 from gateway.app import Gateway, Request
 from gateway.identity import rules
@@ -97,6 +98,12 @@ class Quiet:
 def someone(role: str) -> Principal:
     """A member of staff in Seoul with that role."""
     return Principal(new_id(), "staff", rules.grants([role]), "/hq/seoul/", "ko")
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a test does not say otherwise, work in a thread has all the time that it needs."""
+    monkeypatch.setattr(resources, "THREAD_SECONDS", 60.0)
 
 
 @pytest.fixture

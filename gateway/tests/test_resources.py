@@ -47,7 +47,7 @@ class TestInThread:
         assert refusal.value.details["retry_after"] == 1
 
     def test_drops_what_found_no_thread_in_time(
-        self, ours: Resources, silence: threading.Event
+        self, ours: Resources, silence: threading.Event, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         done: list[Any] = []
 
@@ -59,6 +59,7 @@ class TestInThread:
 
         answers = asyncio.run(ask())
         silence.set()
+        monkeypatch.setattr(resources, "THREAD_SECONDS", 60.0)
         asyncio.run(ours.in_thread(done.append, "next"))
         assert all(isinstance(answer, Unavailable) for answer in answers)
         assert done == ["next"]

@@ -182,6 +182,7 @@ class TestTokens:
         assert http("GET", "/v1/me", headers=headers).status_code == 401
 
     def test_are_looked_up_once_by_a_crowd(self, http, member, monkeypatch):
+        monkeypatch.setattr("gateway.identity.bearer.CACHE_SECONDS", 3600.0)
         http.role = sign_in(http, member.email).json()["access_token"]
         asked = []
         find = http.app.bearers._look_up

@@ -97,6 +97,12 @@ def stub() -> Iterator[Stub]:
     thread.join()
 
 
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a test does not say otherwise, the provider has all the time that it needs."""
+    monkeypatch.setattr(openid, "_SECONDS", 60.0)
+
+
 @pytest.fixture
 def provider(stub: Stub) -> Provider:
     """A provider at the stub, as in development."""
