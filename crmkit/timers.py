@@ -38,15 +38,16 @@ class Timer:
     key: str
     due_at: datetime
     payload: dict[str, Any]
+    attempts: int = 0
 
 
 MOST_ATTEMPTS = 10
 """As in the conditions of the indexes, which name the number, too."""
 
 DUE = text(
-    "select * from (select id, kind, key, due_at, payload from timer where kind = any(:kinds)"
-    " and due_at <= now() and attempts < 10 order by due_at limit 500) as longest"
-    " order by random() limit 50"
+    "select * from (select id, kind, key, due_at, payload, attempts from timer"
+    " where kind = any(:kinds) and due_at <= now() and attempts < 10"
+    " order by due_at limit 500) as longest order by random() limit 50"
 )
 """Looks without locking; whoever takes a timer first has it. Replicas that look at the same time
 find different ones: of the same fifty, all but one replica would take most in vain."""
@@ -60,8 +61,11 @@ TAKE = text(
 POSTPONE = text(
     "update timer set attempts = attempts + 1, error = :error, failed_at = now(),"
     " due_at = now() + make_interval(secs => least(3600, power(2, least(attempts, 12))))"
-    " where id = :id and due_at = :due_at"
+    " where id = :id and due_at = :due_at returning due_at"
 )
-"""After a failure: again in 1, 2, 4 … seconds; after ten it stays for people to see (parking).
+"""Counts a failure: again in 1, 2, 4 … seconds; after ten it stays for people to see (parking).
 
-Nothing happens to a timer that was moved since it was taken, or postponed by another who had it."""
+Nothing happens to a timer that was moved since it was looked at, or postponed by another."""
+
+EXPLAIN = text("update timer set error = :error where id = :id and due_at = :due_at")
+"""Says what the failure was that was counted before it came."""

@@ -2,10 +2,12 @@
 
 import logging
 from collections.abc import Callable
-from functools import partial
+from dataclasses import replace
 from typing import Any
 
+from eventlet.event import Event
 from nameko.extensions import Entrypoint, ProviderCollector, SharedExtension
+from sqlalchemy import TextClause
 
 from crmkit import inbox, timers
 from crmkit.context import Context
@@ -14,14 +16,22 @@ from crmkit.errors import CrmError
 
 log = logging.getLogger(__name__)
 
+_DIED = "The process ended while it did this."
+
 
 class DueTimers(SharedExtension, ProviderCollector):  # type: ignore[misc]
-    """Looks for timers of the service that are due and has workers do them."""
+    """Looks for timers of the service that are due and has workers do them.
+
+    What has failed before, and whatever is due when the process starts, is counted as failed before
+    it is tried, and done alone: so a timer that kills its process is told from those near it, and
+    parked like others that fail.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self._running: set[int] = set()
         self._stopping = False
+        self._looked = False
 
     def start(self) -> None:
         self._by_kind = {entrypoint.kind: entrypoint for entrypoint in self._providers}
@@ -40,24 +50,44 @@ class DueTimers(SharedExtension, ProviderCollector):  # type: ignore[misc]
         for timer in due:
             if self._stopping:
                 break
-            self._running.add(timer.id)
-            self._by_kind[timer.kind].fire(timer, partial(self._done, timer))
+            if self._looked and not timer.attempts:
+                self._do(timer, timers.POSTPONE)
+            else:
+                self._do_alone(timer)
+        self._looked = True
         return len(due)
 
-    def _done(self, timer: timers.Timer, _worker: Any, result: Any, exc_info: Any) -> Any:
-        if exc_info:
-            log.warning("A timer failed.", exc_info=exc_info, extra={"timer": timer.kind})
-            self._postpone(timer, inbox.describe(exc_info[1]))
-        self._running.discard(timer.id)
-        return result, exc_info
+    def _do_alone(self, timer: timers.Timer) -> None:
+        with self.container.database.transaction(Context()) as session:
+            due_at = session.execute(timers.POSTPONE, _named(timer, _DIED)).scalar()
+        if due_at is not None:
+            self._do(replace(timer, due_at=due_at), timers.EXPLAIN).wait()
 
-    def _postpone(self, timer: timers.Timer, error: str) -> None:
+    def _do(self, timer: timers.Timer, on_failure: TextClause) -> Event:
+        over = Event()
+
+        def done(_worker: Any, result: Any, exc_info: Any) -> Any:
+            if exc_info:
+                log.warning("A timer failed.", exc_info=exc_info, extra={"timer": timer.kind})
+                self._note(on_failure, timer, inbox.describe(exc_info[1]))
+            self._running.discard(timer.id)
+            over.send()
+            return result, exc_info
+
+        self._running.add(timer.id)
+        self._by_kind[timer.kind].fire(timer, done)
+        return over
+
+    def _note(self, statement: TextClause, timer: timers.Timer, error: str) -> None:
         try:
             with self.container.database.transaction(Context()) as session:
-                taken = {"id": timer.id, "due_at": timer.due_at}
-                session.execute(timers.POSTPONE, taken | {"error": error[:2000]})
+                session.execute(statement, _named(timer, error))
         except Exception as trouble:  # noqa: BLE001 - its row is still there and still due
-            log.warning("A timer was not postponed.", extra={"cause": repr(trouble)})
+            log.warning("A failed timer was not noted.", extra={"cause": repr(trouble)})
+
+
+def _named(timer: timers.Timer, error: str) -> dict[str, Any]:
+    return {"id": timer.id, "due_at": timer.due_at, "error": error[:2000]}
 
 
 class TimerEntrypoint(Entrypoint):  # type: ignore[misc]

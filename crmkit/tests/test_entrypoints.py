@@ -1,5 +1,6 @@
 """What a service does about timers that fail and events that cannot be written."""
 
+import contextlib
 from collections.abc import Callable
 from datetime import timedelta
 from types import SimpleNamespace
@@ -17,7 +18,7 @@ from crmkit.entrypoints import subscriptions
 from crmkit.entrypoints.subscriptions import Arrival, Intake
 from crmkit.entrypoints.timers import DueTimers
 from crmkit.ids import new_id
-from crmkit.timers import DUE, Timer, set_timer
+from crmkit.timers import DUE, POSTPONE, Timer, set_timer
 
 pytestmark = pytest.mark.server
 
@@ -36,6 +37,11 @@ def keep(session: Session, body: Any) -> None:
     inbox.set_aside(session, inbox.Note("c", new_id()), body)
 
 
+def failing(words: str) -> Callable[..., Any]:
+    """Fires a timer whose handler raises a ValueError of these words."""
+    return lambda _timer, done: done(None, None, (ValueError, ValueError(words), None))
+
+
 class TestDueTimers:
     def taken(self, database: Database) -> Timer:
         """A timer that is due, as a replica that fires it has it."""
@@ -45,14 +51,19 @@ class TestDueTimers:
             (row,) = session.execute(DUE, {"kinds": ["kind"]})
         return Timer(*row)
 
-    def fail(self, database: Database, timer: Timer, words: str = "bug") -> None:
+    def replica(self, database: Database, fire: Callable[..., Any]) -> DueTimers:
         replica = DueTimers()
         replica.container = SimpleNamespace(database=database)
-        replica._done(timer, None, None, (ValueError, ValueError(words), None))
+        replica._by_kind = {"kind": SimpleNamespace(fire=fire)}
+        return replica
+
+    def fail(self, database: Database, timer: Timer, words: str = "bug") -> None:
+        replica = self.replica(database, failing(words))
+        replica._do(timer, POSTPONE)
 
     def row(self, database: Database) -> Any:
         with database.reading(Context()) as session:
-            return session.execute(text("select due_at, attempts from timer")).one()
+            return session.execute(text("select due_at, attempts, error from timer")).one()
 
     def test_a_failure_leaves_a_timer_alone_that_was_moved_meanwhile(
         self, database: Database
@@ -61,7 +72,7 @@ class TestDueTimers:
         with database.transaction(Context()) as session:
             set_timer(session, "kind", "key", next_week)
         self.fail(database, timer)
-        assert tuple(self.row(database)) == (next_week, 0)
+        assert tuple(self.row(database)) == (next_week, 0, None)
 
     def test_what_failed_in_two_replicas_has_failed_once(self, database: Database) -> None:
         timer = self.taken(database)
@@ -72,6 +83,50 @@ class TestDueTimers:
     def test_words_that_cannot_be_stored_count_like_others(self, database: Database) -> None:
         self.fail(database, self.taken(database), "\0")
         assert self.row(database).attempts == 1
+
+    def test_what_is_due_at_the_start_has_failed_until_it_is_done(self, database: Database) -> None:
+        self.taken(database)
+        counted: list[int] = []
+
+        def die(_timer: Timer, _done: Callable[..., Any]) -> None:
+            counted.append(self.row(database).attempts)
+            raise KeyboardInterrupt  # As far as the row can tell, the process ends here.
+
+        for _ in range(2):
+            with contextlib.suppress(KeyboardInterrupt):
+                self.replica(database, die)._look()
+            with database.transaction(Context()) as session:
+                session.execute(text("update timer set due_at = now()"))
+        assert counted == [1, 2]
+        assert self.row(database).error == "The process ended while it did this."
+
+    @pytest.mark.parametrize("before", [0, 3])
+    def test_what_was_counted_before_it_failed_is_not_counted_again(
+        self, database: Database, before: int
+    ) -> None:
+        self.taken(database)
+        with database.transaction(Context()) as session:
+            session.execute(text("update timer set attempts = :before"), {"before": before})
+        replica = self.replica(database, failing("bug"))
+        replica._looked = before > 0
+        assert replica._look() == 1
+        assert (self.row(database).attempts, self.row(database).error) == (
+            before + 1,
+            "ValueError: bug",
+        )
+
+    def test_what_falls_due_later_is_counted_when_it_has_failed(self, database: Database) -> None:
+        counted: list[int] = []
+
+        def fire(timer: Timer, done: Callable[..., Any]) -> None:
+            counted.append(self.row(database).attempts)
+            failing("bug")(timer, done)
+
+        replica = self.replica(database, fire)
+        assert replica._look() == 0
+        self.taken(database)
+        assert replica._look() == 1
+        assert (counted, self.row(database).attempts) == ([0], 1)
 
 
 class TestIntake:

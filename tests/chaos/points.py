@@ -124,7 +124,8 @@ def _service(points: Points) -> None:
     _meanwhile(Intake, "_set_aside", "event set aside")
     _meanwhile(Intake, "_keep", "failure")
     _meanwhile(Intake, "_retry_one", "claim of retry")
-    _meanwhile(DueTimers, "_postpone", "postponed timer")
+    _meanwhile(DueTimers, "_note", "postponed timer")
+    _meanwhile(DueTimers, "_do_alone", "counted timer")
     _around(points, Message, "ack", lambda message, *_: f"ack of {_kind(message)}")
     _around(points, Message, "reject", lambda message, *_: f"reject of {_kind(message)}")
     _around(points, Link, "publish", "reply")
@@ -255,12 +256,13 @@ def _spoil_events(points: Points, work: Any) -> None:
 
 
 def _spoil_timers(points: Points, work: Any) -> None:
-    """The same for timers."""
+    """The same for timers, which are named by what they were set for."""
     whole = work.fire
 
     def fire(self: Any, timer: Any, use_case: Any) -> bool:
         def spoiled(session: Any, timer: Any) -> None:
             use_case(session, timer)
+            points.deadly(f"timer {timer.key}")
             points.fail(f"timer {timer.kind}")
 
         return bool(whole(self, timer, spoiled))

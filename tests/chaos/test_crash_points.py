@@ -66,7 +66,9 @@ MOMENTS: dict[tuple[str, str], list[str]] = {
         "commit of event alone", "ack of event alone"
     ),
     ("reminder", "notifications"): around("commit of timer"),
-    ("reminder that fails", "notifications"): around("commit of postponed timer"),
+    ("reminder that fails", "notifications"): around(
+        "commit of postponed timer", "commit of counted timer"
+    ),
     ("campaign by mail", "marketing"): around("commit of command", "commit of timer"),
     ("campaign by mail", "sender"): sending("marketing_email"),
     ("campaign by text", "sender"): [
