@@ -26,7 +26,7 @@ class Size:
     settle_seconds: float
 
 
-SLICE = Size(10**9, 40, 12, (1.0, 2.2), 60, 60)
+SLICE = Size(10**9, 25, 8, (1.0, 2.2), 60, 60)
 FULL = Size(10_000, 0, 56, (1.5, 3.5), 400, 120)
 MUST = [("kill", BROKER), ("crash", DATABASE), ("kill", DATABASE)]
 
