@@ -42,7 +42,7 @@ def test_a_complaint_is_worked_on_asked_about_and_closed(api: Api, mails: MailIn
     path = f"/v1/tickets/{ticket['id']}"
     api.act(path, "resolve", outcome="오늘 퀵서비스로 보냈습니다.")
     link = survey_link(mails, customer)
-    page = httpx.get(link)
+    page = httpx.get(link, timeout=30)
     assert page.status_code == 200
     assert page.headers["content-type"].startswith("text/html")
     token = link.rpartition("/")[2]

@@ -110,14 +110,14 @@ def test_whoever_presses_unsubscribe_gets_no_more_campaigns(api: Api, mails: Mai
     assert headers["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
     link = headers["List-Unsubscribe"].strip("<>")
 
-    page = httpx.get(link)
-    assert (page.status_code, httpx.head(link).status_code) == (200, 200)
+    page = httpx.get(link, timeout=30)
+    assert (page.status_code, httpx.head(link, timeout=30).status_code) == (200, 200)
     assert page.headers["content-type"].startswith("text/html")
     path = f"/v1/customers/{leaving['id']}"
     assert api.read(path)["consents"][0]["granted"] is True
 
     for _ in range(2):
-        answer = httpx.post(link, data={"List-Unsubscribe": "One-Click"})
+        answer = httpx.post(link, data={"List-Unsubscribe": "One-Click"}, timeout=30)
         assert (answer.status_code, answer.json()) == (200, {"channel": "email"})
     withdrawn = api.until(path, lambda c: not c["consents"][0]["granted"])["consents"][0]
     assert (withdrawn["channel"], withdrawn["source"]) == ("email", "unsubscribe link")

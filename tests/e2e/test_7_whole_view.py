@@ -1,5 +1,7 @@
 """Step 7: everything about a customer in one answer, also with a service gone; and the feed."""
 
+import httpx
+
 from crmkit.local.stack import LocalStack
 from crmkit.testing import eventually
 from tests.talking import Api, Json
@@ -20,9 +22,23 @@ def bought_once(api: Api) -> Json:
     return customer
 
 
+def seen(api: Api, customer: Json, *, without: str) -> httpx.Response:
+    """The whole view once just those parts are missing from it, named as in its header.
+
+    A part is waited for for less than a second, which a service on a busy machine may need.
+    """
+
+    def probe() -> httpx.Response:
+        answer = api.get(f"/v1/customers/{customer['id']}/360")
+        assert (answer.status_code, answer.headers.get("degraded", "")) == (200, without)
+        return answer
+
+    return eventually(probe)
+
+
 def test_everything_about_a_customer_comes_in_one_answer(api: Api) -> None:
     customer = bought_once(api)
-    view = api.read(f"/v1/customers/{customer['id']}/360")
+    view = seen(api, customer, without="").json()
     assert view["customer"]["id"] == customer["id"]
     assert view["parts"].keys() == PARTS
     assert {part["status"] for part in view["parts"].values()} == {"ok"}
@@ -34,12 +50,9 @@ def test_a_service_that_is_gone_only_leaves_its_part_out(api: Api, stack: LocalS
     customer = bought_once(api)
     stack.stop_process("service_desk")
     try:
-        answer = api.get(f"/v1/customers/{customer['id']}/360")
-        assert answer.status_code == 200
-        parts = answer.json()["parts"]
+        parts = seen(api, customer, without="tickets").json()["parts"]
         assert parts["tickets"]["status"] == "unavailable"
         assert parts["orders"]["status"] == "ok"
-        assert "tickets" in answer.headers["degraded"]
     finally:
         stack.start_process("service_desk")
 
@@ -50,13 +63,13 @@ def test_without_the_customers_own_service_the_parts_stand_alone(
     customer = bought_once(api)
     stack.stop_process("customers")
     try:
-        answer = api.get(f"/v1/customers/{customer['id']}/360")
-        assert answer.status_code == 200
-        assert answer.json()["customer"] is None
-        assert len(answer.json()["parts"]["orders"]["items"]) == 1
-        assert answer.headers["degraded"] == "customer"
+        view = seen(api, customer, without="customer").json()
+        assert view["customer"] is None
+        assert len(view["parts"]["orders"]["items"]) == 1
     finally:
         stack.start_process("customers")
+    # The breaker of the gateway lets a probe through after two seconds.
+    eventually(lambda: api.get(f"/v1/customers/{customer['id']}").is_success)
 
 
 def test_the_feed_tells_what_happened_and_goes_on_from_a_cursor(api: Api) -> None:

@@ -81,7 +81,7 @@ class TestBytesThatAreNoRequest:
     def test_leave_the_next_connection_alone(self, stack: LocalStack) -> None:
         for sent, _ in CASES.values():
             said(stack, sent)
-        assert httpx.get(f"{stack.base_url}/healthz").status_code == 200
+        assert httpx.get(f"{stack.base_url}/healthz", timeout=60).status_code == 200
 
 
 class TestWebSocket:
