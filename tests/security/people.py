@@ -1,6 +1,5 @@
 """Who attacks whom: one of each role in two teams, and a record of each kind that is somebody's."""
 
-import time
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -92,6 +91,9 @@ def make_records(owner: Person, admin: Person) -> Records:
     won = owner.act(f"/v1/opportunities/{made.ids.pop('spare_opportunity_id')}", "win")
     made.places.pop("spare_opportunity_id")
     made.add("order_id", owner.read(f"/v1/orders/{won['order_id']}"), place)
+    # The order makes another version of its customer, a moment later.
+    bought = f"/v1/customers/{customer['id']}"
+    owner.until(bought, lambda record: bool(record["lifecycle_stage"] == "first_buyer"))
     task = owner.create("/v1/tasks", title="Mine", customer_id=customer["id"])
     made.add("task_id", task, place)
     due = "2036-11-22T03:04:05Z"
@@ -136,7 +138,6 @@ class World:
     own: Records
     foreign: Records
     campaign: str
-    began: float = field(default_factory=time.monotonic)
 
     def body(self, route: Route, records: Records) -> Json:
         """A body that the row takes, about records of ``records``."""

@@ -216,9 +216,9 @@ class TestOnesOwnRecord:
 
 
 def _new_opportunity(world: World) -> str:
-    owner = world.people["owner"]
-    made = owner.create("/v1/opportunities", **_body("create_opportunity", world))
-    return str(made["id"])
+    # Of a customer of its own: what is won of it changes that customer, a moment later.
+    body = _body("create_opportunity", world) | {"customer_id": _new_customer(world)}
+    return str(world.people["owner"].create("/v1/opportunities", **body)["id"])
 
 
 def _new_order(world: World) -> str:
