@@ -12,7 +12,7 @@ from crmkit.local.stack import LocalStack
 from tests.chaos import faulty, points, report
 from tests.chaos.checker import Checker, Databases
 from tests.chaos.driving import Driver, token_of
-from tests.chaos.faults import Ctl, everything_ready
+from tests.chaos.faults import SEED, Ctl, everything_ready
 from tests.talking import Api
 
 HERE = Path(__file__).parent
@@ -42,6 +42,15 @@ def pytest_runtest_makereport(
 def environment(**more: str) -> dict[str, str]:
     """Our environment with the limit of requests out of the way."""
     return {**os.environ, **WITHOUT_LIMITS, **more}
+
+
+@pytest.fixture(autouse=True, scope="package")
+def same_dice(pytestconfig: pytest.Config) -> Iterator[None]:
+    """`make test` breaks the same each time; `make chaos` looks for what was not tried yet."""
+    with pytest.MonkeyPatch.context() as patch:
+        if pytestconfig.option.markexpr and SEED not in os.environ:
+            patch.setenv(SEED, "1")
+        yield
 
 
 @pytest.fixture
