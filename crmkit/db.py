@@ -1,7 +1,6 @@
 """One owner's database: sessions, transactions, and doing a command or an event exactly once."""
 
 import logging
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -47,9 +46,6 @@ UseCase = Callable[..., Any]
 
 _ATTEMPTS = 3
 PURGE_ROWS = 5000
-COPY_PATIENCE_SECONDS = (0.02, 0.04, 0.08, 0.16, 0.32)
-"""Whoever registers a customer and at once an opportunity for it is faster than the event between
-two services. A command that misses a copy is done again after these pauses before it is refused."""
 
 
 class Aggregate:
@@ -306,13 +302,6 @@ class Work:
         def in_doubt() -> bool:
             return committing
 
-        for pause in COPY_PATIENCE_SECONDS:
-            try:
-                return _persist(once, in_doubt)
-            except errors.NotFound as refusal:
-                if not refusal.may_come:
-                    raise
-            time.sleep(pause)
         return _persist(once, in_doubt)
 
     def _in_time(self) -> None:

@@ -40,7 +40,8 @@ class Invalid(CrmError):
 class NotFound(CrmError):
     """Also said of a record that exists out of the actor's scope, so that ids cannot be probed.
 
-    ``may_come`` says that the record is a copy whose event may still be under way.
+    ``may_come`` says that the record is a copy whose event may still be under way: whoever asked
+    may ask again in a moment, without holding anybody up meanwhile.
     """
 
     status = 404
@@ -74,23 +75,27 @@ KINDS: dict[str, type[CrmError]] = {
 def to_wire(error: BaseException) -> dict[str, Any]:
     """The error as JSON-ready values; of a bug nothing leaves but the word ``internal``."""
     if isinstance(error, CrmError):
-        return {
+        wire = {
             "kind": type(error).__name__,
             "code": error.code,
             "message": error.message,
             "details": error.details,
         }
+        return wire | {"may_come": True} if isinstance(error, NotFound) and error.may_come else wire
     return {"kind": "Bug", "code": "internal", "message": "Something went wrong.", "details": {}}
 
 
 def from_wire(data: dict[str, Any]) -> CrmError:
     """The error that ``to_wire`` described; a plain CrmError (500) for a bug or an unknown kind."""
     kind = KINDS.get(str(data.get("kind")), CrmError)
-    return kind(
+    error = kind(
         str(data.get("code", "internal")),
         str(data.get("message", "Something went wrong.")),
         data.get("details") or {},
     )
+    if isinstance(error, NotFound):
+        error.may_come = bool(data.get("may_come"))
+    return error
 
 
 def stale(base_version: int, current: int) -> Conflict:

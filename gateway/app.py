@@ -8,10 +8,10 @@ import asyncio
 import logging
 import re
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -42,6 +42,7 @@ from gateway.audit_refusals import Refusals
 from gateway.identity import families, passwords
 from gateway.identity.bearer import CACHE_SECONDS, Bearers
 from gateway.limits import Limit
+from gateway.patience import until_it_came
 from gateway.principals import Principal
 from gateway.problems import Problem
 from gateway.resources import THREADS, Resources
@@ -56,6 +57,10 @@ CLEANING_SECONDS = 3600.0
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{8,64}")
 _TRACEPARENT = re.compile(rb"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 _ANONYMOUS = Actor(kind="anonymous", scope="own")
+
+
+def _nothing() -> None:
+    """What a request pays before it is known who pays for it."""
 
 
 @dataclass(slots=True)
@@ -75,6 +80,7 @@ class Request:
     route: Route | None = None
     principal: Principal | None = None
     read: bool = False
+    pay_again: Callable[[], object] = _nothing
     extra: list[Header] = field(default_factory=list)
 
     @property
@@ -174,7 +180,8 @@ class Gateway:
         )
         context = self._context(request, route, principal, actor, fields)
         began = time.monotonic()
-        encoded = await self._ask(route, Call(fields, context, principal, request.address))
+        call = Call(fields, context, principal, request.address)
+        encoded = await self._ask(route, call, request.pay_again)
         if principal and request.method == "GET" and time.monotonic() - began > CACHE_SECONDS:
             # Whoever waited for events may have lost meanwhile what let them wait.
             self._actor(route, await self._principal(request, route))
@@ -208,6 +215,7 @@ class Gateway:
     def pay(request: Request, limit: Limit, key: str) -> None:
         """Take the request out of a bucket; 429 when it is empty."""
         state = limit.take(key)
+        request.pay_again = partial(limit.take, key)
         request.extra += ((b"ratelimit-policy", limit.policy), (b"ratelimit", state))
 
     @staticmethod
@@ -247,7 +255,7 @@ class Gateway:
             address=request.address,
         )
 
-    async def _ask(self, route: Route, call: Call) -> Encoded:
+    async def _ask(self, route: Route, call: Call, pay: Callable[[], object]) -> Encoded:
         """The answer of whoever owns the data."""
         resources = self.resources
         if route.handler is not None:
@@ -256,9 +264,8 @@ class Gateway:
         if route.local is None:
             if route.audited:
                 await audit_asked.note(resources, route, call)
-            return await resources.client.call(
-                route.command, call.request, call.context, seconds=route.seconds
-            )
+            ask = partial(resources.client.call, route.command, call.request, call.context)
+            return await until_it_came(partial(ask, seconds=route.seconds), pay)
         fields = load(route.command, call.request)
         work = resources.database.within(call.context)
         do = work.run if route.command.changes else work.read

@@ -333,34 +333,6 @@ class TestTrouble:
             database.within(replace(asking(None))).run(twice)
 
 
-class TestWaitingForACopy:
-    def test_a_command_waits_a_moment_for_a_record_that_is_under_way(
-        self, database: Database
-    ) -> None:
-        tries: list[int] = []
-
-        def use_case(session: Session) -> str:
-            tries.append(1)
-            if len(tries) < 3:
-                refusal = NotFound("customer_not_found", "There is no such customer.")
-                refusal.may_come = True
-                raise refusal
-            return "here"
-
-        assert database.within(asking(None)).run(use_case) == "here"
-
-    def test_and_not_for_a_record_of_its_own(self, database: Database) -> None:
-        tries: list[int] = []
-
-        def use_case(session: Session) -> None:
-            tries.append(1)
-            raise NotFound("order_not_found", "There is no such order.")
-
-        with pytest.raises(NotFound):
-            database.within(asking(None)).run(use_case)
-        assert len(tries) == 1
-
-
 class TestDeadline:
     def test_nothing_is_done_for_somebody_who_has_stopped_waiting(self, database: Database) -> None:
         late = replace(asking("late"), deadline=1)

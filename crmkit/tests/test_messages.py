@@ -131,6 +131,12 @@ class TestErrors:
         error = from_wire(to_wire(Conflict("no", "No.", {"a": 1})))
         assert (type(error), error.code, error.details) == (Conflict, "no", {"a": 1})
 
+    def test_it_tells_that_what_is_missing_may_be_on_its_way(self) -> None:
+        refusal = NotFound("customer_not_found", "There is no such customer.")
+        assert not from_wire(to_wire(refusal)).may_come
+        refusal.may_come = True
+        assert from_wire(to_wire(refusal)).may_come
+
     def test_a_bug_tells_nothing_of_itself(self) -> None:
         wire = to_wire(KeyError("the secret"))
         assert "secret" not in str(wire)

@@ -63,6 +63,16 @@ class TestCreate:
         assert facts["amount"] == money("12.30")
         assert facts["stage"] == "proposal"
 
+    @pytest.mark.parametrize(
+        ("customer_id", "may_come"),
+        [(None, True), (UUID("01890000-0000-7000-8000-000000000000"), False)],
+        ids=["new", "old"],
+    )
+    def test_says_whether_the_customer_may_be_on_its_way(self, world, customer_id, may_come):
+        with pytest.raises(NotFound, match="customer_not_found") as refusal:
+            world.opportunity(customer_id=customer_id or new_id())
+        assert refusal.value.may_come is may_come
+
     def test_begins_the_history_of_its_stages(self, world):
         made = world.opportunity(stage="proposal")
         assert steps(world.session, made) == [(None, "proposal")]
