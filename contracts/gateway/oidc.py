@@ -2,7 +2,7 @@
 
 from typing import Any, ClassVar
 
-from marshmallow import fields, validate
+from marshmallow import Schema, fields, validate
 
 from contracts.gateway.sessions import Tokens
 from contracts.gateway.shapes import ID, WHEN
@@ -76,11 +76,7 @@ class ListStaffIdentities(Query):
     staff_id = fields.UUID(required=True)
 
 
-class LinkIdentity(Command):
-    """Let a colleague log in by an identity of the OpenID provider."""
-
-    reply = StaffIdentity
-    staff_id = fields.UUID(required=True)
+class _NamedByProvider(Schema):
     issuer = fields.Url(required=True, require_tld=False, validate=validate.Length(max=500))
     subject = text(255, required=True)
 
@@ -90,18 +86,22 @@ class LinkIdentity(Command):
     }
 
 
-class LinkMyIdentity(Command):
+class LinkIdentity(_NamedByProvider, Command):
+    """Let a colleague log in by an identity of the OpenID provider."""
+
+    reply = StaffIdentity
+    staff_id = fields.UUID(required=True)
+
+
+class LinkMyIdentity(_NamedByProvider, Command):
     """Let oneself log in by an identity of the OpenID provider."""
 
     reply = StaffIdentity
     password = fields.String(required=True, validate=validate.Length(1, 128), load_only=True)
-    issuer = fields.Url(required=True, require_tld=False, validate=validate.Length(max=500))
-    subject = text(255, required=True)
 
     example: ClassVar[dict[str, Any]] = {
         "password": "correct horse battery staple",
-        "issuer": "https://login.example",
-        "subject": "248289761001",
+        **_NamedByProvider.example,
     }
 
 
