@@ -74,7 +74,7 @@ class Components:
         """The schema of one field."""
         found = self._type(one)
         for validator in one.validators:
-            found.update(_constraint(validator))
+            found.update(_constraint(validator, found.get("type")))
         if one.load_only:
             found["writeOnly"] = True
         if one.dump_only:
@@ -111,23 +111,21 @@ def _nullable(found: JsonSchema) -> JsonSchema:
     return nullable
 
 
-def _length(validator: validate.Length) -> JsonSchema:
-    low = validator.equal if validator.equal is not None else validator.min
-    high = validator.equal if validator.equal is not None else validator.max
-    return {"min": low, "max": high}
+_COUNTED = {"array": "Items", "object": "Properties"}
 
 
-def _constraint(validator: Callable[..., Any]) -> JsonSchema:
-    """What a validator demands, as far as JSON Schema can say it."""
+def _length(validator: validate.Length, noun: str) -> JsonSchema:
+    exact = validator.equal
+    low = validator.min if exact is None else exact
+    high = validator.max if exact is None else exact
+    bounds = {f"min{noun}": low, f"max{noun}": high}
+    return {name: value for name, value in bounds.items() if value is not None}
+
+
+def _constraint(validator: Callable[..., Any], kind: str | None) -> JsonSchema:
+    """What a validator demands of a value of that type, as far as JSON Schema can say it."""
     if isinstance(validator, validate.Length):
-        # Which of the two applies depends on the type; the other is ignored by definition.
-        sizes = _length(validator)
-        return {
-            f"{side}{noun}": sizes[side]
-            for side in ("min", "max")
-            for noun in ("Length", "Items")
-            if sizes[side] is not None
-        }
+        return _length(validator, _COUNTED.get(kind or "", "Length"))
     if isinstance(validator, validate.Range):
         bounds = {"minimum": validator.min, "maximum": validator.max}
         return {name: value for name, value in bounds.items() if value is not None}

@@ -135,6 +135,12 @@ class TestTheDescription:
         for schema in self.document["components"]["schemas"].values():
             jsonschema.Draft202012Validator.check_schema(schema)
 
+    def test_bounds_texts_by_length_and_lists_by_items(self):
+        post = self.document["paths"]["/v1/customers"]["post"]["requestBody"]["content"]
+        found = post["application/json"]["schema"]["properties"]
+        bounds = {name: [one for one in found[name] if "max" in one] for name in ("tags", "city")}
+        assert bounds == {"tags": ["maxItems"], "city": ["maxLength"]}
+
     def test_can_be_printed(self):
         command = [sys.executable, "-m", "gateway.openapi"]
         printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
