@@ -71,6 +71,14 @@ class TestGathering:
         say(session, one, "fourth")
         assert written(session) == [("first", 1), ("second", 1), ("third", 2), ("fourth", 3)]
 
+    def test_within_another_leaves_all_to_that(self, session: Session) -> None:
+        with gathering(session):
+            with gathering(session):
+                say(session, customer(), "inner")
+            assert written(session) == []
+            say(session, customer(), "outer")
+        assert written(session) == [("inner", 1), ("outer", 1)]
+
     def test_tells_under_which_context_each_was_emitted(self, session: Session) -> None:
         with gathering(session):
             for request_id in ("r1", "r2"):
