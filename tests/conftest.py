@@ -1,5 +1,6 @@
 """One whole Rapport of the tests' own, on private ports, for integration and end-to-end tests."""
 
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,7 +27,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
     """Every process of Rapport, running."""
-    stack = LocalStack(tmp_path_factory.mktemp("rapport"), seed_customers=DEMO_CUSTOMERS)
+    # Whoever logs in once for all tests stays so to the end of the slowest run.
+    settings = os.environ | {"ACCESS_TOKEN_MINUTES": "1440"}
+    stack = LocalStack(
+        tmp_path_factory.mktemp("rapport"), seed_customers=DEMO_CUSTOMERS, inherited=settings
+    )
     stack.start()
     yield stack
     stack.stop()
