@@ -39,13 +39,13 @@ def squared_below(limit: int, draw: int) -> int:
 
 def pick(options: tuple[_T, ...], draw: int) -> _T:
     """One of the options."""
-    return options[draw * len(options) >> _BITS]
+    return options[below(len(options), draw)]
 
 
 def between(start: datetime, end: datetime, draw: int) -> datetime:
     """A moment, whole seconds after the start."""
     seconds = int((end - start).total_seconds())
-    return start + timedelta(seconds=seconds * draw >> _BITS)
+    return start + timedelta(seconds=below(seconds, draw))
 
 
 def arrival(n: int) -> datetime:

@@ -114,13 +114,14 @@ def _ko_brands() -> tuple[Word, ...]:
     return tuple(word for word in _pairs(*words.KO_BRANDS) if word.native not in famous)
 
 
+def _capitalised(word: Word) -> Word:
+    return word._replace(reading=word.reading.capitalize())
+
+
 def _trades(place: int) -> tuple[Trade, ...]:
     rows = (row.split() for row in words.TRADES)
     named = ((row[0], _words(row[place])[0]) for row in rows)
-    return tuple(
-        Trade(industry, word._replace(reading=word.reading.capitalize()))
-        for industry, word in named
-    )
+    return tuple(Trade(industry, _capitalised(word)) for industry, word in named)
 
 
 def _cities(table: str, country: str) -> tuple[City, ...]:
@@ -138,11 +139,8 @@ def _american_cities() -> tuple[City, ...]:
 
 def _zh_givens() -> tuple[Word, ...]:
     """One character for about every fourth person, two for the others."""
-    single = tuple(Word(w.native, w.reading.capitalize(), w.ascii) for w in _words(words.ZH_GIVENS))
-    double = tuple(
-        Word(w.native, w.reading.capitalize(), w.ascii)
-        for w in _pairs(words.ZH_GIVENS, words.ZH_GIVENS)
-    )
+    single = tuple(map(_capitalised, _words(words.ZH_GIVENS)))
+    double = tuple(map(_capitalised, _pairs(words.ZH_GIVENS, words.ZH_GIVENS)))
     return double + single * (len(double) // (3 * len(single)))
 
 

@@ -264,8 +264,14 @@ class Gateway:
         if route.local is None:
             if route.audited:
                 await audit_asked.note(resources, route, call)
-            ask = partial(resources.client.call, route.command, call.request, call.context)
-            return await until_it_came(partial(ask, seconds=route.seconds), pay)
+            ask = partial(
+                resources.client.call,
+                route.command,
+                call.request,
+                call.context,
+                seconds=route.seconds,
+            )
+            return await until_it_came(ask, pay)
         fields = load(route.command, call.request)
         work = resources.database.within(call.context)
         do = work.run if route.command.changes else work.read

@@ -21,7 +21,7 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def missing_until(asked: int, *, may_come: bool = True) -> Any:
-    """How a service answers that knows the record when it is asked for the so-manieth time."""
+    """How a service answers that knows the record once it has been asked that often."""
     times = 0
 
     def answer(*_: Any) -> Encoded:
